@@ -361,3 +361,14 @@ fn a_page_is_small() {
     let page = sign_in(&look("x"), &sign_in_page("ana", SignInState::Fresh, hidden));
     assert!(page.len() < 16 * 1024, "{}", page.len());
 }
+
+#[test]
+fn a_program_learns_when_to_come_back_where_waiting_helps() {
+    let wait = Duration::from_secs(30);
+    let limited = Problem::TooManyRequests { retry_after: wait };
+    assert_eq!(limited.retry_after(), Some(wait));
+    for problem in problems("x") {
+        let helps = problem.status() == 503 || problem.status() == 429;
+        assert_eq!(problem.retry_after().is_some(), helps, "{}", problem.code());
+    }
+}

@@ -105,8 +105,10 @@ struct Accent {
 }
 
 struct Shades {
-    /// Ground of buttons; stands out from the card.
+    /// Ground of buttons; as close to the accent as it can stand out from the page.
     fill: Color,
+    /// Edge of buttons; shows their shape where `fill` alone does not.
+    rim: Color,
     /// Text on `fill` and on `fill_hover`.
     on_fill: Color,
     /// Ground of a button under the pointer.
@@ -118,8 +120,9 @@ struct Shades {
 impl Accent {
     fn new(accent: Color) -> Self {
         Self {
-            light: Shades::new(accent, &LIGHT_GROUNDS, Color::BLACK),
-            dark: Shades::new(accent, &DARK_GROUNDS, Color::WHITE),
+            // A pale button on white is a button by its rim; a dark one on black is none.
+            light: Shades::new(accent, &LIGHT_GROUNDS, HINT, Color::BLACK),
+            dark: Shades::new(accent, &DARK_GROUNDS, SHAPE, Color::WHITE),
         }
     }
 
@@ -141,8 +144,9 @@ impl Accent {
 }
 
 impl Shades {
-    fn new(accent: Color, grounds: &[Color], goal: Color) -> Self {
-        let fill = accent.readable_on(grounds, SHAPE, goal);
+    /// `least`: contrast of `fill` to the grounds; `goal`: the color farthest from them.
+    fn new(accent: Color, grounds: &[Color], least: f64, goal: Color) -> Self {
+        let fill = accent.readable_on(grounds, least, goal);
         let on_fill = fill.ink();
         // Away from the ink, so that the text stays readable.
         let away = if on_fill == Color::WHITE {
@@ -152,6 +156,7 @@ impl Shades {
         };
         Self {
             fill,
+            rim: accent.readable_on(grounds, SHAPE, goal),
             on_fill,
             fill_hover: fill.mixed(away, 14),
             link: accent.readable_on(grounds, TEXT, goal),
@@ -161,11 +166,14 @@ impl Shades {
     fn variables(&self) -> String {
         let Self {
             fill,
+            rim,
             on_fill,
             fill_hover,
             link,
         } = self;
-        format!("--fill:{fill};--on-fill:{on_fill};--fill-hover:{fill_hover};--link:{link}")
+        format!(
+            "--fill:{fill};--rim:{rim};--on-fill:{on_fill};--fill-hover:{fill_hover};--link:{link}"
+        )
     }
 }
 
@@ -176,6 +184,8 @@ fn digest(text: &str) -> String {
 const STYLE: &str = include_str!("../../../assets/style.css");
 const SCRIPT: &str = include_str!("../../../assets/sign-in.js");
 const LOGO: &str = include_str!("../../../assets/logo.svg");
+/// Enough contrast to see that there is something.
+const HINT: f64 = 1.25;
 /// `#0b6e99`
 const DEFAULT_ACCENT: Color = Color::new(0x0b, 0x6e, 0x99);
 /// `--page` (and `--soft`) and `--card` of the stylesheet.

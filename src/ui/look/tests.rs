@@ -42,7 +42,7 @@ const TEXTS: [(&str, &[&str]); 6] = [
     ("--text", &["--bad-soft"]),
 ];
 const SHAPES: [(&str, &[&str]); 4] = [
-    ("--fill", &["--page", "--card"]),
+    ("--rim", &["--page", "--card"]),
     ("--edge", &["--card"]),
     ("--good", &["--card"]),
     ("--bad", &["--card"]),
@@ -113,7 +113,7 @@ fn a_good_accent_is_used_as_it_is() {
     assert!(
         look("#0b6e99")
             .style()
-            .starts_with(":root{--fill:#0b6e99;--on-fill:#ffffff;")
+            .starts_with(":root{--fill:#0b6e99;--rim:#0b6e99;--on-fill:#ffffff;")
     );
 }
 

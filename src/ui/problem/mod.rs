@@ -166,6 +166,17 @@ impl Problem {
         }
     }
 
+    /// What `Retry-After` says, by [`super::whole_seconds`]; `None` where waiting helps nobody, or
+    /// nobody knows for how long.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooManyRequests { retry_after } => Some(*retry_after),
+            Self::Busy | Self::ToolBusy { .. } => Some(QUEUE_MOVES),
+            Self::ShuttingDown => Some(RESTART),
+            _ => None,
+        }
+    }
+
     /// The whole error, for [`super::error`] and [`super::error_json`].
     pub fn page(&self, circumstances: &Circumstances) -> ErrorPage {
         let Circumstances {
@@ -222,6 +233,7 @@ impl Problem {
             // Home asks for the sign-in where it is needed.
             Self::LinkGone => Some(Action::sign_in(home.to_owned())),
             Self::Busy
+            | Self::HeaderTooLarge { .. }
             | Self::Internal
             | Self::RequestTimeout
             | Self::ShuttingDown
@@ -229,6 +241,7 @@ impl Problem {
             | Self::ToolBusy { .. }
             | Self::ToolTimeout { .. }
             | Self::ToolUnreachable { .. }
+            | Self::TooManyFields { .. }
             | Self::TooManyRequests { .. } => Some(Action::retry()),
             Self::BadRequest(_)
             | Self::BodyTooLarge { .. }
@@ -237,11 +250,15 @@ impl Problem {
             | Self::FormRefused
             | Self::MethodNotAllowed { .. }
             | Self::NotFound => Some(Action::home(home.to_owned())),
-            // No link would help: the next request has the same head, or no host to go to.
-            Self::HeaderTooLarge { .. } | Self::TooManyFields { .. } | Self::UnknownHost => None,
+            // There is no host to go to.
+            Self::UnknownHost => None,
         }
     }
 }
 
 /// How many large fields a page lists.
 const FIELDS_SHOWN: usize = 5;
+/// When a full queue is worth another try.
+const QUEUE_MOVES: Duration = Duration::from_secs(2);
+/// When a restart is probably over.
+const RESTART: Duration = Duration::from_secs(5);
