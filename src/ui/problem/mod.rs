@@ -177,7 +177,7 @@ impl Problem {
         }
     }
 
-    /// The whole error, for [`super::error`] and [`super::error_json`].
+    /// The whole error, for [`super::error()`] and [`super::error_json`].
     pub fn page(&self, circumstances: &Circumstances) -> ErrorPage {
         let Circumstances {
             request_id,
