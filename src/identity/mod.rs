@@ -14,7 +14,7 @@ mod throttle;
 pub use self::{
     links::{LinkCode, SignInLinks},
     local::{LocalUsers, Unavailable, Verified},
-    name::{InvalidName, UserName},
+    name::{InvalidEmail, InvalidGroup, InvalidName, UserName, parse_email, parse_group},
     password::{MAX_PASSWORD_BYTES, hash as hash_password},
     throttle::{Attempt, Throttle, TryLater},
 };

@@ -1,4 +1,4 @@
-//! Names of local users.
+//! Names of local users and their groups, and addresses, as an administrator may write them.
 
 use std::{fmt, str::FromStr};
 
@@ -44,6 +44,41 @@ impl fmt::Display for UserName {
     }
 }
 
+/// The text is no address that could be compared.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("an e-mail address is name@domain, in ASCII, without spaces")]
+pub struct InvalidEmail;
+
+/// An address, in lower case: policies are written so. Refuses what two readers could take for two
+/// addresses, like a second `@`.
+pub fn parse_email(text: &str) -> Result<String, InvalidEmail> {
+    let good = |part: &str| {
+        let bad = |byte: u8| !byte.is_ascii_graphic() || b"@,;<>()[]\"\\".contains(&byte);
+        !part.is_empty() && !part.bytes().any(bad)
+    };
+    match text.split_once('@') {
+        Some((name, domain)) if good(name) && good(domain) && text.len() <= MAX_BYTES => {
+            Ok(text.to_ascii_lowercase())
+        }
+        _ => Err(InvalidEmail),
+    }
+}
+
+/// The text cannot be a group's name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a group's name has 1 to 256 ASCII characters, none of them a comma or a space")]
+pub struct InvalidGroup;
+
+/// A group's name: it goes into a header whose values stand between commas.
+pub fn parse_group(text: &str) -> Result<String, InvalidGroup> {
+    let good = |byte: u8| byte.is_ascii_graphic() && byte != b',';
+    if (1..=MAX_BYTES).contains(&text.len()) && text.bytes().all(good) {
+        Ok(text.to_owned())
+    } else {
+        Err(InvalidGroup)
+    }
+}
+
 const MAX_BYTES: usize = 256;
 
 #[cfg(test)]
@@ -71,6 +106,37 @@ mod tests {
             "a:b", "a,b", &too_long,
         ] {
             assert_eq!(bad.parse::<UserName>(), Err(InvalidName), "{bad:?}");
+        }
+    }
+    #[test]
+    fn an_address_is_one_address_in_lower_case() {
+        assert_eq!(parse_email("A@OURS.ORG").as_deref(), Ok("a@ours.org"));
+        // T68.
+        let long = format!("a@{}", "b".repeat(300));
+        for bad in [
+            "",
+            "a",
+            "@b",
+            "a@",
+            "a@evil.com@ours.org",
+            " a@b",
+            "a@b\n",
+            "a@bücher.de",
+            "<a@b>",
+            "a,b@c",
+            &long,
+        ] {
+            assert_eq!(parse_email(bad), Err(InvalidEmail), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_group_fits_into_a_header() {
+        for good in ["analysts", "/team/a", "cn=x:y"] {
+            assert_eq!(parse_group(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "a,b", "a b", "a\r\nb", "é"] {
+            assert_eq!(parse_group(bad), Err(InvalidGroup), "{bad:?}");
         }
     }
 }

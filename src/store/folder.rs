@@ -31,7 +31,7 @@ impl StateDir {
     pub const NAME: &str = "labgate-state";
 
     /// Makes `state_dir` with its parents and our folder in it, where they are missing, and checks
-    /// both. Refuses a `state_dir` that everybody can write to (unless it is sticky, like `/tmp`),
+    /// both. Refuses a `state_dir` that everybody can write to (unless it is sticky),
     /// and a folder of ours that is a link, belongs to somebody else or does not keep others out.
     pub fn open(state_dir: &Path) -> Result<Self, Error> {
         let warnings = check_mount(state_dir)?;

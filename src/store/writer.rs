@@ -18,8 +18,8 @@ use super::{Changes, Error, Opener, Shared, unpoisoned};
 /// When a change counts as written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Durability {
-    /// Soon: up to [`UNSYNCED`] later on disk. For what a crash may take back, like a last-seen
-    /// time.
+    /// Soon: with the next synced commit, at the latest a minute later while others follow. For
+    /// what a crash may take back, like a last-seen time.
     Eventual,
     /// On disk before it is answered.
     Synced,
