@@ -62,11 +62,7 @@ pub fn load_effective(sources: &Sources) -> Result<(Loaded, Effective), Problems
 /// Validates one text, without environment and files. Problems stand in `labgate.toml`.
 pub fn parse_str(content: &str) -> Result<Config, Problems> {
     let texts = Texts {
-        files: vec![Text {
-            shown: USER_FILE.into(),
-            folder: "/".into(),
-            content: content.to_owned(),
-        }],
+        files: vec![Text::new(USER_FILE.into(), "/".into(), content.into())],
         variables: Vec::new(),
         current_dir: "/".into(),
     };
@@ -224,11 +220,9 @@ impl Files<'_> {
 
     fn text(&mut self, shown: &Path, content: String) {
         let path = self.sources.current_dir.join(shown);
-        self.texts.files.push(Text {
-            shown: shown.to_owned(),
-            folder: path.parent().unwrap_or(&path).to_owned(),
-            content,
-        });
+        let folder = path.parent().unwrap_or(&path).to_owned();
+        let text = Text::new(shown.to_owned(), folder, content);
+        self.texts.files.push(text);
     }
 }
 

@@ -11,6 +11,7 @@ mod form;
 pub mod load;
 pub mod names;
 mod nearest;
+mod nested;
 pub mod origin;
 pub mod problem;
 mod read;
@@ -273,3 +274,6 @@ pub struct Ui {
     /// One line shown on sign-in and home.
     pub notice: Option<String>,
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,8 +3,8 @@
 //! A key exists because a line reads it: `Section` remembers what it was asked for, so that what
 //! nobody asked for is an unknown key, and writes down what it answered, for `config show`. To add a
 //! key is to add that line (and the field it fills).
-//! In: [`Table`]. Out: values; problems and warnings in [`Reader`]. Not here: what values look like
-//! (`form`) and which keys there are (`sections` and below).
+//! In: [`Table`]. Out: values; problems and warnings in [`Reader`]. Not here: tables in tables
+//! (`nested`), what values look like (`form`) and which keys there are (`sections` and below).
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -42,7 +42,7 @@ pub(super) struct Section<'r, 't> {
     /// Where the table starts.
     pub(super) origin: Origin,
     /// Before each key in messages: `limits.`, `route "lab": `.
-    label: String,
+    pub(super) label: String,
     /// Before each key in `config show`: `tls.`.
     prefix: &'static str,
     asked: Vec<&'static str>,
@@ -58,7 +58,7 @@ impl<'t> Reader<'t> {
         self.table(Some(table), Origin::Default, String::new(), "", read)
     }
 
-    fn table<R>(
+    pub(super) fn table<R>(
         &mut self,
         table: Option<&'t Table<'t>>,
         origin: Origin,
@@ -111,16 +111,7 @@ impl<'t> Section<'_, 't> {
         parse: impl FnOnce(&str) -> Result<String, String>,
     ) -> Option<String> {
         let node = self.find(key)?;
-        match form::text(node).and_then(parse) {
-            Ok(text) => {
-                self.record(key, node.origin, || text.show());
-                Some(text)
-            }
-            Err(message) => {
-                self.problem(node.origin, key, message);
-                None
-            }
-        }
+        self.take(key, node, form::text(node).and_then(parse))
     }
 
     /// A text with rules of its own and a default.
@@ -160,7 +151,14 @@ impl<'t> Section<'_, 't> {
                 self.record(key, node.origin, || NONE.to_owned().show());
                 None
             }
-            Some(node) => self.read(key, node),
+            Some(node) => {
+                let read = T::read(node);
+                self.take(
+                    key,
+                    node,
+                    read.map_err(|wrong| format!("{wrong}; {NONE:?} is no limit")),
+                )
+            }
         }
     }
 
@@ -224,129 +222,6 @@ impl<'t> Section<'_, 't> {
         list
     }
 
-    /// A table under its own header, `[key]`; read with defaults when nobody wrote it.
-    pub(super) fn section<R>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&mut Section<'_, 't>) -> R,
-    ) -> R {
-        let found = self.find(key);
-        let (table, origin) = match found.map(|node| (&node.value, node)) {
-            Some((Value::Table(table), node)) => (Some(table), node.origin),
-            Some((_, node)) => {
-                self.problem(node.origin, key, mismatch("a table", node));
-                (None, node.origin)
-            }
-            None => (None, self.origin),
-        };
-        let label = format!("{}{key}.", self.label);
-        self.reader.record.table(label.trim_end_matches('.'));
-        self.reader.table(table, origin, label, "", read)
-    }
-
-    /// A table that is one value of this one, `key = { … }`.
-    pub(super) fn unit<R>(
-        &mut self,
-        key: &'static str,
-        prefix: &'static str,
-        read: impl FnOnce(&mut Section<'_, 't>) -> R,
-    ) -> Option<R> {
-        let node = self.find(key)?;
-        let Value::Table(table) = &node.value else {
-            self.problem(node.origin, key, mismatch("a table", node));
-            return None;
-        };
-        let label = format!("{}{key}.", self.label);
-        Some(
-            self.reader
-                .table(Some(table), node.origin, label, prefix, read),
-        )
-    }
-
-    /// Reads a node of this table as a table of its own, without writing down what it says.
-    pub(super) fn inner<R>(
-        &mut self,
-        key: &'static str,
-        node: &'t Node<'t>,
-        read: impl FnOnce(&mut Section<'_, 't>) -> R,
-    ) -> Option<R> {
-        let Value::Table(table) = &node.value else {
-            self.problem(node.origin, key, mismatch("a table", node));
-            return None;
-        };
-        let label = format!("{}{key}.", self.label);
-        let record = std::mem::take(&mut self.reader.record);
-        let result = self.reader.table(Some(table), node.origin, label, "", read);
-        self.reader.record = record;
-        Some(result)
-    }
-
-    /// An array of tables, `[[key]]`, each read in turn. `path` is the whole name of the array.
-    pub(super) fn tables<R>(
-        &mut self,
-        key: &'static str,
-        path: &'static str,
-        mut read: impl FnMut(&mut Section<'_, 't>) -> R,
-    ) -> Vec<R> {
-        let Some(node) = self.find(key) else {
-            return Vec::new();
-        };
-        let Value::Array(items) = &node.value else {
-            self.no_tables(key, node);
-            return Vec::new();
-        };
-        let mut results = Vec::with_capacity(items.len());
-        for (index, node) in items.iter().enumerate() {
-            let Value::Table(table) = &node.value else {
-                self.problem(node.origin, key, mismatch("a table", node));
-                continue;
-            };
-            let label = match table.get("name").map(|entry| &entry.node.value) {
-                Some(Value::String(name)) => {
-                    format!("{key} {}: ", name.clone().into_owned().show())
-                }
-                _ => format!("{key} {}: ", index + 1),
-            };
-            self.reader.record.element(path);
-            results.push(
-                self.reader
-                    .table(Some(table), node.origin, label, "", &mut read),
-            );
-        }
-        results
-    }
-
-    /// One element of `[[path]]` that nobody wrote.
-    pub(super) fn default_table<R>(
-        &mut self,
-        path: &'static str,
-        read: impl FnOnce(&mut Section<'_, 't>) -> R,
-    ) -> R {
-        self.reader.record.element(path);
-        let label = format!("{path}: ");
-        self.reader.table(None, Origin::Default, label, "", read)
-    }
-
-    /// Something else stands where `[[key]]` belongs; every variable that did so is named.
-    fn no_tables(&mut self, key: &'static str, node: &Node<'t>) {
-        match (&node.value, node.origin) {
-            (Value::Table(table), Origin::Environment(_)) => {
-                for entry in table.values() {
-                    self.no_tables(key, &entry.node);
-                }
-            }
-            (_, Origin::Environment(_)) => self.problem(
-                node.origin,
-                key,
-                "a variable sets values in tables, not in arrays; use a file in the overrides folder",
-            ),
-            _ => {
-                let message = mismatch("an array of tables", node);
-                self.problem(node.origin, key, message);
-            }
-        }
-    }
-
     /// Whether the key is written, as an empty list or text.
     pub(super) fn is_empty(&self, key: &str) -> bool {
         match self.peek(key).map(|node| &node.value) {
@@ -403,7 +278,16 @@ impl<'t> Section<'_, 't> {
 
     /// Reads a node in its form, tells a problem, and writes down what it says.
     fn read<T: Form>(&mut self, key: &'static str, node: &Node<'t>) -> Option<T> {
-        match T::read(node) {
+        self.take(key, node, T::read(node))
+    }
+
+    fn take<T: Form>(
+        &mut self,
+        key: &'static str,
+        node: &Node<'t>,
+        read: Result<T, String>,
+    ) -> Option<T> {
+        match read {
             Ok(value) => {
                 self.record(key, node.origin, || value.show());
                 Some(value)

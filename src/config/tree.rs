@@ -60,7 +60,7 @@ impl Node<'_> {
     }
 
     /// The text of `name` in an element of an array of tables.
-    fn name(&self) -> Option<&str> {
+    pub(super) fn name(&self) -> Option<&str> {
         match &self.value {
             Value::Table(table) => match &table.get("name")?.node.value {
                 Value::String(name) => Some(name),
