@@ -118,7 +118,7 @@ fn validate(
     read_file: &mut dyn FnMut(&Path) -> io::Result<String>,
     record: Record,
 ) -> Result<(Config, Vec<Problem>, Effective), Problems> {
-    let mut table = Table::new();
+    let mut table = Table::default();
     for (file, text) in texts.files.iter().enumerate() {
         tree::merge(&mut table, tree::parse(&text.content, file, &mut problems));
     }
@@ -197,10 +197,7 @@ impl Files<'_> {
                 let valid = error.utf8_error().valid_up_to();
                 let mut content = error.into_bytes();
                 content.truncate(valid);
-                let origin = Origin::File {
-                    file: self.texts.files.len(),
-                    offset: Some(valid),
-                };
+                let origin = Origin::in_file(self.texts.files.len(), valid);
                 self.text(shown, String::from_utf8(content).unwrap_or_default());
                 self.problems.push(origin, "not UTF-8 from here");
             }
@@ -209,10 +206,7 @@ impl Files<'_> {
     }
 
     fn unreadable(&mut self, shown: &Path, error: &io::Error) {
-        let origin = Origin::File {
-            file: self.texts.files.len(),
-            offset: None,
-        };
+        let origin = Origin::file(self.texts.files.len());
         self.text(shown, String::new());
         self.problems
             .push(origin, format!("cannot be read: {error}"));

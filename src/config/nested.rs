@@ -5,9 +5,9 @@
 use std::mem;
 
 use super::{
-    form::{Form as _, mismatch},
+    form::mismatch,
     origin::Origin,
-    read::Section,
+    read::{Label, Section},
     tree::{Node, Value},
 };
 
@@ -27,10 +27,9 @@ impl<'t> Section<'_, 't> {
             self.problem(node.origin, key, mismatch("a table", node));
         }
         let origin = node.map_or(self.origin, |node| node.origin);
-        let path = format!("{}{key}", self.label);
-        self.reader.record.table(&path);
-        self.reader
-            .table(table, origin, format!("{path}."), "", read)
+        self.reader.record.table(&format!("{}{key}", self.label));
+        let label = Label::Table(&self.label, key);
+        self.reader.table(table, origin, label, "", read)
     }
 
     /// A table that is one value of this one, `key = { … }`; `prefix` is what `config show` puts
@@ -69,7 +68,7 @@ impl<'t> Section<'_, 't> {
             self.problem(node.origin, key, mismatch("a table", node));
             return None;
         };
-        let label = format!("{}{key}.", self.label);
+        let label = Label::Table(&self.label, key);
         let table = self
             .reader
             .table(Some(table), node.origin, label, prefix, read);
@@ -96,10 +95,7 @@ impl<'t> Section<'_, 't> {
                 self.problem(node.origin, key, mismatch("a table", node));
                 continue;
             };
-            let label = match node.name() {
-                Some(name) => format!("{key} {}: ", name.to_owned().show()),
-                None => format!("{key} {}: ", index + 1),
-            };
+            let label = Label::Element(key, node.name(), index);
             self.reader.record.element(path);
             results.push(
                 self.reader
@@ -116,7 +112,7 @@ impl<'t> Section<'_, 't> {
         read: impl FnOnce(&mut Section<'_, 't>) -> R,
     ) -> R {
         self.reader.record.element(path);
-        let label = format!("{path}: ");
+        let label = Label::Element(path, None, 0);
         self.reader.table(None, Origin::Default, label, "", read)
     }
 
@@ -124,7 +120,7 @@ impl<'t> Section<'_, 't> {
     fn no_tables(&mut self, key: &'static str, node: &Node<'t>) {
         match (&node.value, node.origin) {
             (Value::Table(table), Origin::Environment(_)) => {
-                for entry in table.values() {
+                for (_, entry) in table.iter() {
                     self.no_tables(key, &entry.node);
                 }
             }

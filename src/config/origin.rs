@@ -14,14 +14,31 @@ pub(super) enum Origin {
     /// Nobody wrote it.
     Default,
     /// Index into [`Texts::variables`].
-    Environment(usize),
-    /// Index into [`Texts::files`].
-    File {
-        /// Lower layers have lower numbers.
-        file: usize,
-        /// Byte offset in its text; `None` is the file as a whole.
-        offset: Option<usize>,
-    },
+    Environment(u32),
+    /// Index into [`Texts::files`], and byte offset; no offset is the file as a whole.
+    File(u32, Option<u32>),
+}
+
+impl Origin {
+    /// What stands at this byte of this file.
+    pub(super) fn in_file(file: usize, offset: usize) -> Self {
+        Self::File(small(file), Some(small(offset)))
+    }
+
+    /// A whole file.
+    pub(super) fn file(file: usize) -> Self {
+        Self::File(small(file), None)
+    }
+
+    /// A variable.
+    pub(super) fn variable(index: usize) -> Self {
+        Self::Environment(small(index))
+    }
+}
+
+/// Half the size, since every value has an origin. Beyond 4 GiB places are wrong, and nothing else.
+fn small(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 /// One file, read.
@@ -75,14 +92,14 @@ impl Texts {
     pub(super) fn place(&self, origin: Origin) -> Place {
         match origin {
             Origin::Default => Place::Default,
-            Origin::Environment(index) => match self.variables.get(index) {
+            Origin::Environment(index) => match self.variables.get(index as usize) {
                 Some((name, _)) => Place::Environment(name.clone()),
                 None => Place::Default,
             },
-            Origin::File { file, offset } => match self.files.get(file) {
+            Origin::File(file, offset) => match self.files.get(file as usize) {
                 Some(text) => Place::File {
                     path: text.shown.clone(),
-                    position: offset.map(|offset| text.position(offset)),
+                    position: offset.map(|offset| text.position(offset as usize)),
                 },
                 None => Place::Default,
             },
@@ -92,7 +109,7 @@ impl Texts {
     /// The folder that a relative path at `origin` starts from.
     pub(super) fn folder(&self, origin: Origin) -> &Path {
         match origin {
-            Origin::File { file, .. } => match self.files.get(file) {
+            Origin::File(file, _) => match self.files.get(file as usize) {
                 Some(text) => &text.folder,
                 None => &self.current_dir,
             },

@@ -20,7 +20,7 @@ use super::{
     nearest,
     origin::{Origin, Texts},
     problem::Found,
-    show::Record,
+    show::{Record, quote},
     tree::{Node, Table, Value},
 };
 
@@ -41,11 +41,30 @@ pub(super) struct Section<'r, 't> {
     table: Option<&'t Table<'t>>,
     /// Where the table starts.
     pub(super) origin: Origin,
-    /// Before each key in messages: `limits.`, `route "lab": `.
-    pub(super) label: String,
+    pub(super) label: Label<'r>,
     /// Before each key in `config show`: `tls.`.
     prefix: &'static str,
     asked: Vec<&'static str>,
+}
+
+/// What stands before each key in messages; put together only when there is one.
+pub(super) enum Label<'l> {
+    /// `route "lab": `, or `route 3: ` where it has no name.
+    Element(&'static str, Option<&'l str>, usize),
+    Root,
+    /// `limits.`, after what stands before `limits`.
+    Table(&'l Label<'l>, &'static str),
+}
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Element(key, Some(name), _) => write!(f, "{key} {}: ", quote(name)),
+            Self::Element(key, None, index) => write!(f, "{key} {}: ", index + 1),
+            Self::Root => Ok(()),
+            Self::Table(parent, key) => write!(f, "{parent}{key}."),
+        }
+    }
 }
 
 impl<'t> Reader<'t> {
@@ -55,14 +74,14 @@ impl<'t> Reader<'t> {
         table: &'t Table<'t>,
         read: impl FnOnce(&mut Section<'_, 't>) -> R,
     ) -> R {
-        self.table(Some(table), Origin::Default, String::new(), "", read)
+        self.table(Some(table), Origin::Default, Label::Root, "", read)
     }
 
-    pub(super) fn table<R>(
-        &mut self,
+    pub(super) fn table<'r, R>(
+        &'r mut self,
         table: Option<&'t Table<'t>>,
         origin: Origin,
-        label: String,
+        label: Label<'r>,
         prefix: &'static str,
         read: impl FnOnce(&mut Section<'_, 't>) -> R,
     ) -> R {
@@ -72,7 +91,7 @@ impl<'t> Reader<'t> {
             origin,
             label,
             prefix,
-            asked: Vec::new(),
+            asked: Vec::with_capacity(MOST_KEYS),
         };
         let result = read(&mut section);
         section.refuse_unknown_keys();
@@ -198,26 +217,20 @@ impl<'t> Section<'_, 't> {
         node: &Node<'t>,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Vec<T> {
-        let texts: Vec<(Origin, Result<&str, String>)> = match &node.value {
-            Value::Array(items) => items
-                .iter()
-                .map(|node| match &node.value {
-                    Value::String(text) => (node.origin, Ok(&**text)),
-                    _ => (node.origin, Err(mismatch("a list of texts", node))),
-                })
-                .collect(),
-            Value::String(text) if matches!(node.origin, Origin::Environment(_)) => text
-                .split(',')
-                .map(|text| (node.origin, Ok(text.trim())))
-                .collect(),
-            _ => vec![(node.origin, Err(mismatch("a list of texts", node)))],
+        let mut list = Vec::new();
+        let mut item = |origin, text: Result<&str, String>| match text.and_then(&parse) {
+            Ok(value) => list.push(value),
+            Err(message) => self.problem(origin, key, message),
         };
-        let mut list = Vec::with_capacity(texts.len());
-        for (origin, text) in texts {
-            match text.and_then(&parse) {
-                Ok(value) => list.push(value),
-                Err(message) => self.problem(origin, key, message),
-            }
+        match (&node.value, node.origin) {
+            (Value::Array(items), _) => items.iter().for_each(|node| match &node.value {
+                Value::String(text) => item(node.origin, Ok(text)),
+                _ => item(node.origin, Err(mismatch("a list of texts", node))),
+            }),
+            (Value::String(text), Origin::Environment(_)) => text
+                .split(',')
+                .for_each(|text| item(node.origin, Ok(text.trim()))),
+            _ => item(node.origin, Err(mismatch("a list of texts", node))),
         }
         list
     }
@@ -315,14 +328,17 @@ impl<'t> Section<'_, 't> {
     }
 
     fn refuse_unknown_keys(&mut self) {
-        for (key, entry) in self.table.into_iter().flatten() {
-            if !self.asked.contains(&&**key) {
+        for (key, entry) in self.table.into_iter().flat_map(Table::iter) {
+            if !self.asked.contains(&key) {
                 let hint = nearest::hint(key, &self.asked);
                 self.problem(entry.key, key, format!("unknown key; {hint}"));
             }
         }
     }
 }
+
+/// About as many as the largest table has; a guess only costs time.
+const MOST_KEYS: usize = 24;
 
 /// `["a", "b"]`.
 pub(super) fn show_list<T: fmt::Display>(list: &[T]) -> String {

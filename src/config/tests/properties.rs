@@ -35,6 +35,26 @@ proptest! {
     }
 }
 
+/// The parser and `Drop` of nested values use the stack.
+#[test]
+fn no_depth_is_an_overflow() {
+    let deep =
+        |before: &str, after: &str| format!("{}1{}", before.repeat(50_000), after.repeat(50_000));
+    let dots = vec!["a"; 50_000].join(".");
+    for content in [
+        format!("a = {}", deep("[", "]")),
+        format!("a = {}", deep("{ a = ", "}")),
+        format!("{dots} = 1"),
+        format!("[{dots}]"),
+        format!("[[{dots}]]"),
+        format!("a = {{ {dots} = 1 }}"),
+    ] {
+        assert!(parse_str(&content).is_err());
+    }
+    let name = format!("LABGATE_{}", dots.replace('.', "__"));
+    assert!(Place::new().variable(&name, "1").load().is_err());
+}
+
 /// A line that is nearly right.
 fn line() -> impl Strategy<Value = String> {
     let one_of = |lines: &'static str| {
