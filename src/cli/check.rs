@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(
             out,
             "labgate.toml:2:1: server.worker: unknown key; did you mean \"workers\"?\n\
-             labgate.toml:3:11: server.workers: must be at least 1\n"
+             labgate.toml:3:11: server.workers: must be a whole number from 1\n"
         );
     }
 }

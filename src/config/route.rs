@@ -43,12 +43,16 @@ fn one(
         table.unique("name", name.clone(), &mut known.names, |name| quote(name));
     }
     let title = table.value("title", name.clone().unwrap_or_default());
+    let told = table.reader.problems.len();
     let host = table.value("host", HostPattern::Exact(main.clone()));
     let path = table.text_or("path", "/", prefix);
-    let place = (host.clone(), path.clone());
-    table.unique("path", place, &mut known.places, |(host, path)| {
-        format!("{} on {}", quote(path), host.show())
-    });
+    // What stands in for a wrong value would clash with what is right.
+    if table.reader.problems.len() == told {
+        let place = (host.clone(), path.clone());
+        table.unique("path", place, &mut known.places, |(host, path)| {
+            format!("{} on {}", quote(path), host.show())
+        });
+    }
     let upstream = table.required("upstream", "write \"http://host:port\" or \"unix:/path\"");
     let app = table.value("app", App::default());
     let token = table.secret("token");
@@ -98,7 +102,7 @@ const fn strips_prefix(app: App) -> bool {
 fn prefix(text: &str) -> Result<String, String> {
     let path = text.strip_suffix('/').unwrap_or(text);
     if !text.starts_with('/') {
-        return Err("starts with /".into());
+        return Err("must start with /".into());
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte);
     if let Some(bad) = text.chars().find(|&c| !u8::try_from(c).is_ok_and(plain)) {
