@@ -27,6 +27,16 @@ pub const fn session_name(https: bool) -> &'static str {
     if https { SESSION_SECURE } else { SESSION_PLAIN }
 }
 
+/// The name of the cookie that binds a form to a browser.
+pub const fn form_name(https: bool) -> &'static str {
+    if https { FORM_SECURE } else { FORM_PLAIN }
+}
+
+/// The name of the cookie that binds a one-time code to a browser.
+pub const fn enter_name(https: bool) -> &'static str {
+    if https { ENTER_SECURE } else { ENTER_PLAIN }
+}
+
 /// All values of our session cookie, wherever they stand, without quotes. Several are possible (a
 /// stale one, or one that somebody planted): each is a candidate. No allocation.
 pub fn ours(headers: &HeaderMap, https: bool) -> impl Iterator<Item = &str> {

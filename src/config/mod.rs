@@ -24,7 +24,7 @@ pub mod show;
 mod tree;
 mod units;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::{HeaderName, Method};
 use ipnet::IpNet;
@@ -172,7 +172,8 @@ pub struct Route {
     pub title: String,
     /// Which host it answers on; default: the host of `public_url`.
     pub host: HostPattern,
-    /// Absolute path prefix, matched on segment borders; `/` matches all. No other ends with a slash;
+    /// Absolute path prefix, matched on segment borders; `/` matches all. With a slash at its end, a
+    /// request for the bare prefix is redirected to it. No other ends with a slash;
     /// none has a percent sign, an empty or a dot segment.
     pub path: String,
     /// Where requests go.
@@ -277,6 +278,17 @@ pub struct Ui {
     pub accent: String,
     /// One line shown on sign-in and home.
     pub notice: Option<String>,
+}
+
+impl fmt::Display for Upstream {
+    /// As it is written in a configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
+            Self::Http { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::{
     client::ClientAddr,
     config::{Access, AccessRule},
     route::RouteId,
+    session::User,
 };
 
 /// The signed-in user, as far as policy and the tool need to know.
@@ -22,6 +23,16 @@ pub struct Who<'a> {
     pub groups: &'a [String],
     /// Verified e-mail address.
     pub email: Option<&'a str>,
+}
+
+impl<'a> From<&'a User> for Who<'a> {
+    fn from(user: &'a User) -> Self {
+        Self {
+            name: &user.name,
+            groups: &user.groups,
+            email: user.email.as_deref(),
+        }
+    }
 }
 
 /// Proof that policy let a request pass; [`Policy::decide`] alone makes one.
