@@ -36,8 +36,8 @@ where
     let now = Instant::now();
     let mut tunnel = Tunnel {
         // A pong comes back on the lane against which its ping went.
-        from_client: Lane::new(Sender::Client, &client.early, random(), now),
-        from_upstream: Lane::new(Sender::Upstream, &upstream.early, random(), now),
+        from_client: Lane::new(Sender::Client, random(), now),
+        from_upstream: Lane::new(Sender::Upstream, random(), now),
         client: client.io,
         upstream: upstream.io,
         options,
@@ -46,6 +46,10 @@ where
         stopping: None,
         half_over: None,
     };
+    if tunnel.from_client.begin(&client.early) {
+        (tunnel.activity)();
+    }
+    tunnel.from_upstream.begin(&upstream.early);
     drop((client.early, upstream.early));
     let mut stop = pin!(stop);
     let mut timer = pin!(sleep_until(now));
