@@ -422,8 +422,8 @@ async fn a_stop_during_half_a_pong_still_closes_in_an_orderly_way() {
     let mut lab = Lab::new(4096);
     let ping = next_frame(&mut lab.client).await.unwrap();
     assert_eq!(next_frame(&mut lab.upstream).await.unwrap().opcode, 9);
-    let pong = encoded(&Frame::new(10, KEY, ping.payload));
-    lab.client.write_all(&pong[..7]).await.unwrap();
+    let half = encoded(&Frame::new(10, KEY, ping.payload));
+    lab.client.write_all(&half[..7]).await.unwrap();
     tokio::task::yield_now().await;
     lab.stop.send(Stop::SessionEnded).unwrap();
     assert_eq!(next_frame(&mut lab.upstream).await.unwrap().opcode, 8);
