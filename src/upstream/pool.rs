@@ -102,7 +102,7 @@ impl<B: RequestBody> Pool<B> {
         self.0.racks.borrow().values().map(|rack| rack.idle()).sum()
     }
 
-    /// No target has a connection, idle or in use.
+    /// No target has had a connection, idle or in use, since the last sweep.
     pub fn is_empty(&self) -> bool {
         self.0.racks.borrow().is_empty()
     }

@@ -2,6 +2,12 @@ use tokio::time::{advance, pause};
 
 use super::*;
 
+#[test]
+fn an_answers_body_can_be_served_by_hyper() {
+    fn servable<T: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>() {}
+    servable::<UpstreamBody<TestBody>>();
+}
+
 #[tokio::test(flavor = "local")]
 async fn one_connection_serves_one_request_after_another() {
     let origin = Origin::answering(OK).await;
