@@ -1,10 +1,6 @@
 //! What does it cost to turn a browser's request into the tool's, and an answer into the browser's?
 //!
 //! Above 2 us for a usual request the removal of names is to be made one pass over the map.
-#![expect(
-    missing_docs,
-    reason = "criterion's macros make undocumented functions"
-)]
 
 use std::{net::Ipv4Addr, time::Duration};
 

@@ -2,10 +2,6 @@
 //!
 //! It must not: 10,000 routes within 1.5 times the cost of 10, and a hit below 200 ns, or the
 //! look-up by prefix is to be replaced.
-#![expect(
-    missing_docs,
-    reason = "criterion's macros make undocumented functions"
-)]
 
 use std::{hint::black_box, time::Duration};
 

@@ -64,16 +64,16 @@ fn narrowed(line: &[u8], stripped: Option<&str>) -> Vec<u8> {
         if name.eq_ignore_ascii_case(b"domain") {
             continue;
         }
-        match stripped.filter(|prefix| name.eq_ignore_ascii_case(b"path") && moves(value, prefix)) {
-            Some(prefix) => {
-                kept.extend_from_slice(b"; Path=");
-                kept.extend_from_slice(prefix.as_bytes());
-                kept.extend_from_slice(value);
-            }
-            None => {
-                kept.push(b';');
-                kept.extend_from_slice(attribute);
-            }
+        if let Some(prefix) = stripped
+            && name.eq_ignore_ascii_case(b"path")
+            && moves(value, prefix)
+        {
+            kept.extend_from_slice(b"; Path=");
+            kept.extend_from_slice(prefix.as_bytes());
+            kept.extend_from_slice(value);
+        } else {
+            kept.push(b';');
+            kept.extend_from_slice(attribute);
         }
     }
     kept

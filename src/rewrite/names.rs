@@ -49,7 +49,7 @@ fn is_reserved_extension(name: &[u8]) -> bool {
     }
 }
 
-/// What RStudio's own page sends; all others of the family say who or where somebody is.
+/// What `RStudio`'s own page sends; all others of the family say who or where somebody is.
 const RSTUDIO_CLIENT: [&[u8]; 3] = [
     b"rstudio-ajax",
     b"rstudio-refresh-auth-creds",
