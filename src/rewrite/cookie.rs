@@ -64,8 +64,9 @@ fn narrowed(line: &[u8], stripped: Option<&str>) -> Vec<u8> {
         if name.eq_ignore_ascii_case(b"domain") {
             continue;
         }
-        if let Some(prefix) =
-            stripped.filter(|prefix| name.eq_ignore_ascii_case(b"path") && moves(value, prefix))
+        if let Some(prefix) = stripped
+            && name.eq_ignore_ascii_case(b"path")
+            && moves(value, prefix)
         {
             kept.extend_from_slice(b"; Path=");
             kept.extend_from_slice(prefix.as_bytes());
