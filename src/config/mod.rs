@@ -5,6 +5,22 @@
 //! file, line and column. Reading files happens in `load`; validation does no I/O.
 //! Not here: anything that opens a socket or starts a task (`runtime`).
 
+mod access;
+mod env;
+mod form;
+pub mod load;
+pub mod names;
+mod nearest;
+pub mod origin;
+pub mod problem;
+mod read;
+mod route;
+mod secrets;
+mod sections;
+pub mod show;
+mod tree;
+mod units;
+
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::{HeaderName, Method};
@@ -16,7 +32,7 @@ use crate::{
 };
 
 /// The whole configuration, valid by construction.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
     /// `[server]`
     pub server: Server,
@@ -39,7 +55,7 @@ pub struct Config {
 }
 
 /// `[server]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Server {
     /// The main address, as people type it. Decides cookies, redirects and allowed hosts.
     pub public_url: PublicUrl,
@@ -50,7 +66,7 @@ pub struct Server {
 }
 
 /// `[[listener]]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Listener {
     /// Unique; stands in logs.
     pub name: String,
@@ -70,7 +86,7 @@ pub struct TlsFiles {
 }
 
 /// `[admin]`: who administers. Nobody by default.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Admin {
     /// User names.
     pub users: Vec<String>,
@@ -79,7 +95,7 @@ pub struct Admin {
 }
 
 /// `[trust]`: whose word about the client is believed. Nobody's by default.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Trust {
     /// Networks of proxies in front of us.
     pub proxies: Vec<IpNet>,
@@ -89,7 +105,7 @@ pub struct Trust {
 }
 
 /// `[session]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Session {
     /// Ends when nobody used it for this long; default 8 h.
     pub idle: Duration,
@@ -98,7 +114,7 @@ pub struct Session {
 }
 
 /// `[limits]`. `None` is no limit (written `"none"`).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Limits {
     /// TLS handshake.
     pub handshake_timeout: Duration,
@@ -131,7 +147,7 @@ pub struct Limits {
 }
 
 /// `[identity.local] user = [...]`: one user that stands in the configuration.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct LocalUser {
     /// Unique.
     pub name: String,
@@ -144,7 +160,7 @@ pub struct LocalUser {
 }
 
 /// `[[route]]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Route {
     /// Unique; stands in logs and metrics.
     pub name: String,
@@ -248,7 +264,7 @@ pub struct AccessRule {
 }
 
 /// `[ui]`
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Ui {
     /// Name on every page; default "labgate".
     pub title: String,

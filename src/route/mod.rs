@@ -1,1 +1,29 @@
-//! To come.
+//! Which route a request takes: host, then the longest path prefix.
+//!
+//! In: a host and a [`RoutePath`]. Out: a [`RouteId`], a redirect that adds a slash, or why
+//! there is none. Look-ups are by hash, so the cost does not grow with the number of routes.
+//! Not here: who may use the route (`policy`); what is below `/.labgate` ([`RoutePath::is_reserved`]
+//! tells), which is answered before routing.
+
+mod path;
+mod table;
+
+pub use path::{BadPath, RoutePath};
+pub use table::{Found, NotFound, RouteTable, prefix};
+
+/// One route of a configuration: its place in `config::Config::routes`. Only good for the snapshot
+/// it came from.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RouteId(usize);
+
+impl RouteId {
+    /// The route at this place of the configuration's list.
+    pub const fn new(index: usize) -> Self {
+        Self(index)
+    }
+
+    /// Its place in the configuration's list.
+    pub const fn index(self) -> usize {
+        self.0
+    }
+}

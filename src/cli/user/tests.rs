@@ -1,0 +1,273 @@
+use super::*;
+use crate::{
+    identity::LocalUsers,
+    session::{Device, Sessions, User},
+};
+
+struct Lab {
+    store: Arc<Store>,
+    configured: Vec<config::LocalUser>,
+    state: tempfile::TempDir,
+}
+
+impl Lab {
+    fn new() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let store = Store::open(&StateDir::open(state.path()).unwrap()).unwrap();
+        let bob = config::LocalUser {
+            name: "bob".into(),
+            password: Secret::new("x".into()),
+            groups: vec!["staff".into()],
+            email: None,
+        };
+        Self {
+            store,
+            configured: vec![bob],
+            state,
+        }
+    }
+
+    /// Exit code, standard output, standard error.
+    fn run(
+        &self,
+        input: &str,
+        command: impl FnOnce(&Context<'_>, &mut Terminal<'_>) -> u8,
+    ) -> (u8, String, String) {
+        let context = Context {
+            store: &self.store,
+            configured: &self.configured,
+            base_url: "https://lab.example.org/",
+            clock: Clock::default(),
+        };
+        let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), input.as_bytes());
+        let mut terminal = Terminal {
+            out: &mut out,
+            err: &mut err,
+            input: &mut input,
+        };
+        let code = command(&context, &mut terminal);
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (code, text(out), text(err))
+    }
+
+    fn add(&self, new: &NewUser, input: &str) -> (u8, String, String) {
+        self.run(input, |context, terminal| add(context, new, terminal))
+    }
+
+    fn named(
+        &self,
+        name: &str,
+        command: fn(&Context<'_>, &str, &mut Terminal<'_>) -> u8,
+    ) -> (u8, String, String) {
+        self.run("new password\n", |context, terminal| {
+            command(context, name, terminal)
+        })
+    }
+
+    fn verify(&self, name: &str, password: &str) -> Option<User> {
+        let users = LocalUsers::new(Arc::clone(&self.store), &[]);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let password = Secret::new(password.to_owned());
+        let verified = runtime.block_on(users.verify(name, &password)).unwrap();
+        verified.map(crate::identity::Verified::into_user)
+    }
+
+    /// Signs ana in, as a server would have before it stopped.
+    fn sign_in(&self, user: User) {
+        let limits = config::Session {
+            idle: std::time::Duration::from_secs(60),
+            lifetime: std::time::Duration::from_secs(60),
+        };
+        let sessions = Sessions::open(Arc::clone(&self.store), Clock::default(), &limits).unwrap();
+        let host = "lab.example.org".parse().unwrap();
+        let device = Device::new([127, 0, 0, 1].into(), "test");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime
+            .block_on(sessions.sign_in(user, &host, device))
+            .unwrap();
+    }
+
+    fn stored_sessions(&self) -> usize {
+        let stored = self.store.list::<crate::session::StoredSession>();
+        stored.unwrap().len()
+    }
+}
+
+fn new(name: &str) -> NewUser {
+    NewUser {
+        name: name.into(),
+        ..NewUser::default()
+    }
+}
+
+fn with_password(name: &str) -> NewUser {
+    NewUser {
+        password_stdin: true,
+        ..new(name)
+    }
+}
+
+#[test]
+fn a_user_with_a_password_can_sign_in() {
+    let lab = Lab::new();
+    let ana = NewUser {
+        email: Some("Ana@Example.org".into()),
+        groups: vec!["analysts".into(), "staff".into()],
+        ..with_password("ana")
+    };
+    let (code, out, err) = lab.add(&ana, "s3cret \r\nnot this\n");
+    assert_eq!(
+        (code, out.as_str(), err.as_str()),
+        (DONE, "added ana\n", "")
+    );
+    let user = lab.verify("ana", "s3cret ").unwrap();
+    assert_eq!(user.email.as_deref(), Some("ana@example.org"));
+    assert_eq!(user.groups, ["analysts", "staff"]);
+}
+
+#[test]
+fn a_user_without_a_password_gets_a_link() {
+    let lab = Lab::new();
+    let (code, out, _) = lab.add(&new("ana"), "");
+    let link = out.lines().last().unwrap();
+    let start = "https://lab.example.org/.labgate/link?code=";
+    let secret = link.strip_prefix(start).unwrap();
+    assert_eq!((code, secret.len()), (DONE, 43));
+    let links = SignInLinks::new(Arc::clone(&lab.store), Clock::default());
+    assert_eq!(links.peek(secret).unwrap().as_deref(), Some("ana"));
+    assert!(lab.verify("ana", "").is_none());
+}
+
+#[test]
+fn wrong_arguments_are_64_and_add_nobody() {
+    let lab = Lab::new();
+    let long = "x".repeat(1025);
+    let odd_email = |email: &str| NewUser {
+        email: Some(email.into()),
+        ..new("ana")
+    };
+    let odd_group = |group: &str| NewUser {
+        groups: vec![group.into()],
+        ..new("ana")
+    };
+    for (user, input) in [
+        (new("../ana"), ""),
+        (new(""), ""),
+        (with_password("ana"), ""),
+        (with_password("ana"), "\nx"),
+        (with_password("ana"), long.as_str()),
+        (odd_email("a@evil.com@ours.org"), ""),
+        (odd_email("ana"), ""),
+        (odd_group("a,b"), ""),
+        (odd_group(""), ""),
+    ] {
+        let (code, out, err) = lab.add(&user, input);
+        assert_eq!((code, out.as_str()), (USAGE, ""), "{user:?}");
+        assert!(err.starts_with("labgate: "), "{err}");
+    }
+    assert!(lab.store.list::<StoredUser>().unwrap().is_empty());
+}
+
+#[test]
+fn taken_names_are_refused_whoever_has_them() {
+    let lab = Lab::new();
+    lab.add(&new("ana"), "");
+    for name in ["ana", "Ana", "bob", "BOB"] {
+        let (code, _, err) = lab.add(&new(name), "");
+        assert_eq!(code, FAILED, "{name}");
+        assert!(err.contains("already"), "{err}");
+    }
+}
+
+#[test]
+fn passwd_disable_and_remove_end_the_stored_sessions() {
+    let lab = Lab::new();
+    lab.add(&with_password("ana"), "old\n");
+    lab.sign_in(lab.verify("ana", "old").unwrap());
+    let (code, out, _) = lab.named("ana", passwd);
+    assert_eq!(
+        (code, out.as_str()),
+        (DONE, "new password for ana; 1 session ended\n")
+    );
+    assert!(lab.verify("ana", "old").is_none());
+    lab.sign_in(lab.verify("ana", "new password").unwrap());
+    lab.sign_in(lab.verify("ana", "new password").unwrap());
+    let (_, out, _) = lab.named("ana", disable);
+    assert_eq!(out, "disabled ana; 2 sessions ended\n");
+    assert!(lab.verify("ana", "new password").is_none());
+    lab.named("ana", passwd);
+    lab.sign_in(lab.verify("ana", "new password").unwrap());
+    let (_, out, _) = lab.named("ana", remove);
+    assert_eq!(out, "removed ana; 1 session ended\n");
+    assert_eq!(lab.stored_sessions(), 0);
+    let (code, _, err) = lab.named("ana", remove);
+    assert_eq!(
+        (code, err.as_str()),
+        (FAILED, "labgate: there is no user \"ana\"\n")
+    );
+}
+
+#[test]
+fn users_of_the_configuration_are_changed_there() {
+    let lab = Lab::new();
+    for command in [passwd, disable, remove] {
+        let (code, _, err) = lab.named("bob", command);
+        assert_eq!(code, FAILED);
+        assert!(err.contains("change it there"), "{err}");
+    }
+}
+
+#[test]
+fn the_list_shows_everybody_and_no_secret() {
+    let lab = Lab::new();
+    let ana = NewUser {
+        email: Some("ana@example.org".into()),
+        groups: vec!["analysts".into()],
+        ..with_password("ana")
+    };
+    lab.add(&ana, "x\n");
+    lab.add(&new("cy"), "");
+    lab.add(&with_password("dan"), "x\n");
+    lab.named("dan", disable);
+    let (code, out, _) = lab.run("", list);
+    let expected = "\
+NAME  STATE            GROUPS    EMAIL
+ana   enabled          analysts  ana@example.org
+bob   configuration    staff
+cy    no password yet
+dan   disabled
+";
+    assert_eq!((code, out.as_str()), (DONE, expected));
+}
+
+#[test]
+fn a_running_server_is_named_as_the_reason() {
+    let lab = Lab::new();
+    let state = lab.state.path().to_owned();
+    let (code, _, err) = lab.run("", |_, terminal| open_store(&state, terminal).unwrap_err());
+    assert_eq!(code, FAILED);
+    assert!(
+        err.contains("another labgate (process ") && err.contains("stop it first"),
+        "{err}"
+    );
+    lab.store.close();
+    let (code, ..) = lab.run("", |_, terminal| {
+        open_store(&state, terminal).map_or_else(|c| c, |_| 0)
+    });
+    assert_eq!(code, DONE);
+}
+
+#[test]
+fn sessions_of_others_stay() {
+    let lab = Lab::new();
+    for name in ["ana", "eve"] {
+        lab.add(&with_password(name), "x\n");
+        lab.sign_in(lab.verify(name, "x").unwrap());
+    }
+    lab.named("ana", remove);
+    assert_eq!(lab.stored_sessions(), 1);
+}

@@ -1,0 +1,160 @@
+//! `[[route]]`: host and path to upstream and access rule.
+
+use std::collections::HashMap;
+
+use super::{
+    App, HostPattern, IdentityHeaders, Limits, Route, access,
+    form::{Form as _, Size},
+    names,
+    origin::Origin,
+    read::Section,
+    show::quote,
+};
+use crate::http::site::Host;
+
+/// Our own pages live below this path, on every host.
+const RESERVED: &str = "/.labgate";
+
+/// What stands once among all routes.
+#[derive(Default)]
+struct Known {
+    names: HashMap<String, Origin>,
+    places: HashMap<(HostPattern, String), Origin>,
+}
+
+/// Reads all routes. `main` is the host of `public_url`.
+pub(super) fn read(root: &mut Section<'_, '_>, main: &Host, limits: &Limits) -> Vec<Route> {
+    let mut known = Known::default();
+    let routes = root.tables("route", "route", |table| {
+        one(table, main, limits, &mut known)
+    });
+    routes.into_iter().flatten().collect()
+}
+
+fn one(
+    table: &mut Section<'_, '_>,
+    main: &Host,
+    limits: &Limits,
+    known: &mut Known,
+) -> Option<Route> {
+    table.require("name", "logs and metrics need one");
+    let name = table.text("name", names::thing);
+    if let Some(name) = &name {
+        table.unique("name", name.clone(), &mut known.names, |name| quote(name));
+    }
+    let title = table.value("title", name.clone().unwrap_or_default());
+    let host = table.value("host", HostPattern::Exact(main.clone()));
+    let path = table.text_or("path", "/", prefix);
+    let place = (host.clone(), path.clone());
+    table.unique("path", place, &mut known.places, |(host, path)| {
+        format!("{} on {}", quote(path), host.show())
+    });
+    let upstream = table.required("upstream", "write \"http://host:port\" or \"unix:/path\"");
+    let app = table.value("app", App::default());
+    let token = table.secret("token");
+    if table.has("token") && app == App::Generic {
+        let origin = table.origin_of("token");
+        table.problem(
+            origin,
+            "token",
+            "is only for apps that know it, like app = \"jupyter\"",
+        );
+    }
+    let access = access::read(table);
+    let strip_prefix = table.value("strip_prefix", strips_prefix(app));
+    let max_body = table.limit("max_body", None).map(|Size(bytes)| bytes);
+    let identity_headers = table.value("identity_headers", IdentityHeaders::default());
+    let connect_timeout = table.value("connect_timeout", limits.connect_timeout);
+    let response_timeout = table.limit("response_timeout", limits.response_timeout);
+    let stall_timeout = table.limit("stall_timeout", limits.stall_timeout);
+    Some(Route {
+        name: name?,
+        title,
+        host,
+        path,
+        upstream: upstream?,
+        app,
+        token,
+        access: access?,
+        strip_prefix,
+        max_body,
+        identity_headers,
+        connect_timeout,
+        response_timeout,
+        stall_timeout,
+    })
+}
+
+/// Whether an app is served below its own root; the others know their base path.
+const fn strips_prefix(app: App) -> bool {
+    match app {
+        App::Generic | App::Jupyter => false,
+    }
+}
+
+/// A path prefix, without the slash at its end unless it is the root. What could be read in two ways
+/// (percent signs, dot segments, empty segments, backslashes) is refused, so that the text here
+/// is what requests are compared with (RFC 3986 §3.3 and §6.2.2).
+fn prefix(text: &str) -> Result<String, String> {
+    let path = text.strip_suffix('/').unwrap_or(text);
+    if !text.starts_with('/') {
+        return Err("starts with /".into());
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte);
+    if let Some(bad) = text.chars().find(|&c| !u8::try_from(c).is_ok_and(plain)) {
+        return Err(format!("must not contain {}", quote(&bad.to_string())));
+    }
+    let segments = || path.split('/').skip(1);
+    // `..;x` is a dot segment to servers that know path parameters.
+    let dots = |segment: &str| matches!(segment.split(';').next(), Some("." | ".."));
+    if segments().any(dots) {
+        return Err("must not contain the segments . and ..".into());
+    }
+    if segments().any(str::is_empty) {
+        return Err("must not contain //".into());
+    }
+    if path
+        .strip_prefix(RESERVED)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    {
+        return Err(format!("{RESERVED} is where our own pages live"));
+    }
+    Ok(if path.is_empty() { "/" } else { path }.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_reads_in_one_way_only() {
+        assert_eq!(prefix("/").as_deref(), Ok("/"));
+        assert_eq!(prefix("/rstudio").as_deref(), Ok("/rstudio"));
+        assert_eq!(prefix("/rstudio/").as_deref(), Ok("/rstudio"));
+        assert_eq!(prefix("/a.b/..c/~d;e").as_deref(), Ok("/a.b/..c/~d;e"));
+        assert_eq!(prefix("/.labgates").as_deref(), Ok("/.labgates"));
+        for bad in [
+            "",
+            "a",
+            "//",
+            "/a//b",
+            "/a//",
+            "/.",
+            "/..",
+            "/a/../b",
+            "/a/..;x/b",
+            "/a%2fb",
+            "/a?b",
+            "/a#b",
+            "/a\\b",
+            "/a b",
+            "/ä",
+            "/a\n",
+            "/.labgate",
+            "/.labgate/",
+            "/.labgate/x",
+        ] {
+            assert!(prefix(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! Password hashes: argon2id in the PHC string format, with the parameters that OWASP recommends.
+//!
+//! Everything here takes tens of milliseconds and 19 MiB, so it runs on blocking threads, a few at
+//! a time (`local` sees to that).
+
+use argon2::{
+    Argon2, PasswordHasher, PasswordVerifier,
+    password_hash::{self, phc::PasswordHash},
+};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::secret::{Secret, random};
+
+/// Longer passwords are refused: people do not have them, and they would cost us time.
+pub const MAX_PASSWORD_BYTES: usize = 1024;
+
+/// What a password is compared with.
+#[derive(Clone, Debug)]
+pub(super) enum Expected {
+    /// The PHC string of its hash.
+    Hash(Secret<String>),
+    /// Nothing: no such user, or none who may sign in with a password.
+    Nobody,
+    /// Itself, as the operator wrote it into the configuration.
+    Plain(Secret<String>),
+}
+
+impl Expected {
+    /// From a configuration: a PHC string, or the password itself.
+    pub(super) fn from_config(text: &Secret<String>) -> Self {
+        if text.expose().starts_with("$argon2") {
+            Self::Hash(text.clone())
+        } else {
+            Self::Plain(text.clone())
+        }
+    }
+
+    /// Whether `password` is the one. Does the work of one hash in each case, so that the time does
+    /// not tell the cases apart. An empty password never is.
+    pub(super) fn matches(&self, password: &Secret<String>) -> bool {
+        let given = password.expose().as_bytes();
+        let right = match self {
+            Self::Hash(phc) => verify(given, phc.expose()),
+            Self::Nobody => {
+                waste(given);
+                false
+            }
+            Self::Plain(expected) => {
+                waste(given);
+                // Digests have one length, so that of the password does not show either.
+                let given = Sha256::digest(given);
+                given.ct_eq(&Sha256::digest(expected.expose())).into()
+            }
+        };
+        right && !given.is_empty()
+    }
+}
+
+/// Hashes a new password with a fresh salt; the PHC string. Blocks for tens of milliseconds.
+pub fn hash(password: &Secret<String>) -> Result<Secret<String>, password_hash::Error> {
+    let salt: [u8; 16] = random();
+    let hash = Argon2::default().hash_password_with_salt(password.expose().as_bytes(), &salt)?;
+    Ok(Secret::new(hash.to_string()))
+}
+
+fn verify(password: &[u8], phc: &str) -> bool {
+    let Ok(hash) = PasswordHash::new(phc) else {
+        waste(password);
+        return false;
+    };
+    Argon2::default().verify_password(password, &hash).is_ok()
+}
+
+/// The work of `verify` for nothing.
+fn waste(password: &[u8]) {
+    let wasted = Argon2::default().hash_password_with_salt(password, b"no user, no salt");
+    drop(std::hint::black_box(wasted));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret<String> {
+        Secret::new(text.to_owned())
+    }
+
+    #[test]
+    fn hashes_follow_the_recommended_parameters() {
+        let phc = hash(&secret("x")).unwrap();
+        let start = "$argon2id$v=19$m=19456,t=2,p=1$";
+        assert!(phc.expose().starts_with(start), "{}", phc.expose());
+    }
+
+    #[test]
+    fn only_the_right_password_matches() {
+        let phc = hash(&secret("right")).unwrap();
+        for expected in [Expected::Hash(phc), Expected::Plain(secret("right"))] {
+            assert!(expected.matches(&secret("right")));
+            for wrong in ["", "Right", "right ", "right\0", "$argon2id$"] {
+                assert!(!expected.matches(&secret(wrong)));
+            }
+        }
+        assert!(!Expected::Nobody.matches(&secret("right")));
+    }
+
+    #[test]
+    fn an_empty_password_matches_nothing_even_if_configured() {
+        let empty = hash(&secret("")).unwrap();
+        for expected in [Expected::Hash(empty), Expected::Plain(secret(""))] {
+            assert!(!expected.matches(&secret("")));
+        }
+    }
+
+    #[test]
+    fn a_phc_string_of_the_configuration_is_a_hash_and_no_password() {
+        let phc = hash(&secret("right")).unwrap();
+        let expected = Expected::from_config(&phc);
+        assert!(expected.matches(&secret("right")));
+        assert!(!expected.matches(&phc));
+        assert!(!Expected::from_config(&secret("$argon2id$bad")).matches(&secret("$argon2id$bad")));
+    }
+}

@@ -1,0 +1,345 @@
+//! Slows down whoever guesses passwords, and locks nobody out.
+//!
+//! Failed attempts are counted per address and name, and per address over all names (one password
+//! tried on many users). Ten are free; after that each failure doubles the time before the next
+//! attempt is looked at. The real user, from elsewhere, notices nothing. In memory and bounded.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::clock::{Clock, Timestamp};
+
+/// Counts failed sign-ins.
+#[derive(Debug)]
+pub struct Throttle {
+    clock: Clock,
+    counts: Mutex<Counts>,
+}
+
+/// Too many failures: 429 with `Retry-After`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("too many failed attempts, try again in {} s", self.seconds())]
+pub struct TryLater(pub Duration);
+
+impl TryLater {
+    /// For `Retry-After`: whole seconds, at least one.
+    pub const fn seconds(&self) -> u64 {
+        let whole = self.0.as_secs() + (self.0.subsec_nanos() > 0) as u64;
+        if whole == 0 { 1 } else { whole }
+    }
+}
+
+/// One attempt under way. It counts as failed from the start, so that many at once do not slip
+/// through together, until one of its methods says otherwise.
+#[derive(Debug)]
+#[must_use = "an attempt counts as failed unless it is said to have succeeded"]
+pub struct Attempt<'t> {
+    throttle: &'t Throttle,
+    address: IpAddr,
+    name: String,
+}
+
+impl Throttle {
+    /// Without any failures.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            counts: Mutex::default(),
+        }
+    }
+
+    /// Asks whether an attempt may be made now. Those that are told to try later do not count.
+    pub fn attempt(&self, address: IpAddr, name: &str) -> Result<Attempt<'_>, TryLater> {
+        let address = network(address);
+        let name = canonical(name);
+        let now = self.clock.now();
+        let mut counts = self.counts();
+        let pair = (address, name);
+        let wait = counts.pairs.wait(&pair, now);
+        let wait = wait.max(counts.addresses.wait(&address, now));
+        if !wait.is_zero() {
+            return Err(TryLater(wait));
+        }
+        counts.pairs.failed(pair.clone(), now);
+        counts.addresses.failed(address, now);
+        drop(counts);
+        Ok(Attempt {
+            throttle: self,
+            address,
+            name: pair.1,
+        })
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Attempt<'_> {
+    /// The password was right: the failures before it were this person's slips, and are forgotten.
+    pub fn succeeded(self) {
+        let mut counts = self.throttle.counts();
+        let slips = counts.pairs.forget(&(self.address, self.name));
+        counts.addresses.take_back(&self.address, slips);
+    }
+
+    /// Nothing was checked, since we were busy: the attempt does not count.
+    pub fn withdrawn(self) {
+        let mut counts = self.throttle.counts();
+        counts.pairs.take_back(&(self.address, self.name), 1);
+        counts.addresses.take_back(&self.address, 1);
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    pairs: Table<(IpAddr, String)>,
+    addresses: Table<IpAddr>,
+}
+
+#[derive(Debug)]
+struct Table<K>(HashMap<K, Failures>);
+
+impl<K> Default for Table<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Failures {
+    count: u32,
+    last: Timestamp,
+}
+
+impl Failures {
+    /// Until when the next attempt waits.
+    fn until(&self) -> Timestamp {
+        let Some(beyond) = self.count.checked_sub(FREE) else {
+            return Timestamp::default();
+        };
+        let delay = FIRST_DELAY.saturating_mul(1 << beyond.min(16));
+        self.last.plus(delay.min(MAX_DELAY))
+    }
+
+    fn is_forgotten(&self, now: Timestamp) -> bool {
+        now.since(self.last) >= FORGET_AFTER
+    }
+}
+
+impl<K: Clone + Eq + Hash> Table<K> {
+    fn wait(&self, key: &K, now: Timestamp) -> Duration {
+        let until = self
+            .0
+            .get(key)
+            .map_or_else(Timestamp::default, Failures::until);
+        until.since(now)
+    }
+
+    fn failed(&mut self, key: K, now: Timestamp) {
+        if self.0.len() >= MAX_ENTRIES && !self.0.contains_key(&key) {
+            self.make_room(now);
+        }
+        let fresh = Failures {
+            count: 0,
+            last: now,
+        };
+        let entry = self.0.entry(key).or_insert(fresh);
+        if entry.is_forgotten(now) {
+            *entry = fresh;
+        }
+        entry.count = entry.count.saturating_add(1);
+        entry.last = now;
+    }
+
+    fn forget(&mut self, key: &K) -> u32 {
+        self.0.remove(key).map_or(0, |failures| failures.count)
+    }
+
+    fn take_back(&mut self, key: &K, count: u32) {
+        if let Some(entry) = self.0.get_mut(key) {
+            entry.count = entry.count.saturating_sub(count);
+            if entry.count == 0 {
+                self.0.remove(key);
+            }
+        }
+    }
+
+    /// Drops what is forgotten anyway, and if that is nothing, a tenth: those with the oldest
+    /// failures.
+    fn make_room(&mut self, now: Timestamp) {
+        self.0.retain(|_, failures| !failures.is_forgotten(now));
+        if self.0.len() < MAX_ENTRIES {
+            return;
+        }
+        let mut times: Vec<Timestamp> = self.0.values().map(|failures| failures.last).collect();
+        let (_, cut, _) = times.select_nth_unstable(MAX_ENTRIES / 10);
+        let cut = *cut;
+        let mut left = MAX_ENTRIES / 10 + 1;
+        self.0.retain(|_, failures| {
+            let drop = failures.last <= cut && left > 0;
+            left -= usize::from(drop);
+            !drop
+        });
+    }
+}
+
+/// Who counts as one client: an IPv4 address, or the /64 that one IPv6 customer has.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
+        }
+    }
+}
+
+/// Spellings that differ by case are one name here; no two users have such names.
+fn canonical(name: &str) -> String {
+    name.chars()
+        .take(MAX_NAME_CHARS)
+        .collect::<String>()
+        .to_ascii_lowercase()
+}
+
+const FREE: u32 = 10;
+const FIRST_DELAY: Duration = Duration::from_secs(1);
+/// Slow enough for guessing, short enough for the colleague behind the same address.
+const MAX_DELAY: Duration = Duration::from_secs(5 * 60);
+const FORGET_AFTER: Duration = Duration::from_secs(30 * 60);
+const MAX_ENTRIES: usize = 10_000;
+const MAX_NAME_CHARS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn throttle() -> (Throttle, Clock) {
+        let clock = Clock::manual(Timestamp(1_800_000_000_000));
+        (Throttle::new(clock.clone()), clock)
+    }
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn fail(throttle: &Throttle, from: &str, name: &str) -> Result<(), TryLater> {
+        throttle.attempt(address(from), name).map(drop)
+    }
+
+    #[test]
+    fn ten_failures_are_free_and_then_the_delay_grows() {
+        let (throttle, clock) = throttle();
+        for _ in 0..10 {
+            fail(&throttle, "192.0.2.1", "ana").unwrap();
+        }
+        for delay in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+            let delay = Duration::from_secs(delay);
+            assert_eq!(fail(&throttle, "192.0.2.1", "ana"), Err(TryLater(delay)));
+            clock.advance(delay);
+            fail(&throttle, "192.0.2.1", "ana").unwrap();
+        }
+    }
+
+    #[test]
+    fn the_real_user_gets_in_from_elsewhere() {
+        // T73.
+        let (throttle, _) = throttle();
+        for _ in 0..10 {
+            fail(&throttle, "192.0.2.1", "ana").unwrap();
+        }
+        assert!(fail(&throttle, "192.0.2.1", "ANA").is_err());
+        throttle
+            .attempt(address("192.0.2.2"), "ana")
+            .unwrap()
+            .succeeded();
+        assert!(fail(&throttle, "192.0.2.1", "ana").is_err());
+    }
+
+    #[test]
+    fn one_address_that_tries_many_names_is_slowed_too() {
+        let (throttle, _) = throttle();
+        for number in 0..10 {
+            fail(&throttle, "192.0.2.1", &format!("user{number}")).unwrap();
+        }
+        assert!(fail(&throttle, "192.0.2.1", "another").is_err());
+        fail(&throttle, "192.0.2.2", "another").unwrap();
+    }
+
+    #[test]
+    fn success_forgets_ones_own_slips_and_nobody_elses() {
+        let (throttle, _) = throttle();
+        for _ in 0..5 {
+            fail(&throttle, "192.0.2.1", "ana").unwrap();
+        }
+        for _ in 0..3 {
+            fail(&throttle, "192.0.2.1", "bob").unwrap();
+        }
+        throttle
+            .attempt(address("192.0.2.1"), "ana")
+            .unwrap()
+            .succeeded();
+        let counts = throttle.counts();
+        assert_eq!(counts.addresses.0[&address("192.0.2.1")].count, 3);
+        assert_eq!(counts.pairs.0.len(), 1);
+    }
+
+    #[test]
+    fn attempts_at_once_count_before_they_are_decided() {
+        let (throttle, _) = throttle();
+        let open: Vec<_> = (0..10)
+            .map(|_| throttle.attempt(address("192.0.2.1"), "ana").unwrap())
+            .collect();
+        assert!(fail(&throttle, "192.0.2.1", "ana").is_err());
+        open.into_iter().for_each(Attempt::withdrawn);
+        fail(&throttle, "192.0.2.1", "ana").unwrap();
+    }
+
+    #[test]
+    fn failures_are_forgotten_after_a_while() {
+        let (throttle, clock) = throttle();
+        for _ in 0..10 {
+            fail(&throttle, "192.0.2.1", "ana").unwrap();
+        }
+        clock.advance(FORGET_AFTER);
+        for _ in 0..10 {
+            fail(&throttle, "192.0.2.1", "ana").unwrap();
+        }
+        assert!(fail(&throttle, "192.0.2.1", "ana").is_err());
+    }
+
+    #[test]
+    fn one_ipv6_customer_is_one_client() {
+        let (throttle, _) = throttle();
+        for number in 0..10 {
+            fail(&throttle, &format!("2001:db8::{number}"), "ana").unwrap();
+        }
+        assert!(fail(&throttle, "2001:db8::ffff", "ana").is_err());
+        fail(&throttle, "2001:db8:0:1::1", "ana").unwrap();
+        assert_eq!(network(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+    }
+
+    #[test]
+    fn the_tables_are_bounded() {
+        let (throttle, _) = throttle();
+        for number in 0..MAX_ENTRIES + 100 {
+            let from = Ipv6Addr::from_bits((number as u128) << 64);
+            throttle.attempt(from.into(), "ana").map(drop).unwrap();
+        }
+        let counts = throttle.counts();
+        assert!(counts.pairs.0.len() <= MAX_ENTRIES);
+        assert!(counts.addresses.0.len() <= MAX_ENTRIES);
+    }
+
+    #[test]
+    fn retry_after_is_at_least_a_second() {
+        for (millis, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2)] {
+            assert_eq!(TryLater(Duration::from_millis(millis)).seconds(), seconds);
+        }
+    }
+}
