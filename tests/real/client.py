@@ -121,7 +121,7 @@ class Kernel:
         }
         if self.v1:
             pack = lambda part: json.dumps(part).encode()
-            self.socket.send_binary(b"".join(serialize_msg_to_ws_v1(message, "shell", pack)))
+            self.socket.send_binary(serialize_msg_to_ws_v1(message, "shell", pack))
         else:
             self.socket.send(json.dumps({**message, "channel": "shell"}))
         return ident

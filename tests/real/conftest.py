@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from client import Client
+from lab_ui import SUBMIT
 from processes import BINARY, PASSWORD, Jupyter, Labgate
 
 
@@ -90,7 +91,7 @@ def sign_in():
     def fill_in(page, user="ana", password=PASSWORD):
         page.fill("[name=username]", user)
         page.fill("[name=password]", password)
-        page.click("button[type=submit]")
+        page.click(SUBMIT)
 
     return fill_in
 

@@ -1,6 +1,9 @@
-"""Working in JupyterLab with mouse and keyboard."""
+"""Working in labgate's pages and in JupyterLab with mouse and keyboard."""
 
 from playwright.sync_api import expect
+
+# The one thing to do on a page of labgate.
+SUBMIT = "main form button:not([type=button])"
 
 
 def open_lab(page, url):

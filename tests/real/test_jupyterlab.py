@@ -116,7 +116,7 @@ def test_signing_out_ends_the_open_lab(lab, page, sign_in):
     assert lab_ui.run_in_notebook(page, "print(6*7)") == "42"
     home = page.context.new_page()
     home.goto(f"{lab.main}/.labgate/sign-out")
-    home.click("button[type=submit]")
+    home.click(lab_ui.SUBMIT)
     for _ in range(30):
         if any("/channels" in url for url in closed):
             break

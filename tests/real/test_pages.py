@@ -3,6 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
+from lab_ui import SUBMIT
+
 SIZES = {"wide": (1280, 800), "phone": (360, 740)}
 
 # What a reader with a keyboard, a screen reader or a thumb needs, and what a page may not do.
@@ -99,7 +101,7 @@ def test_every_page_can_be_used(lab, view, size, scheme, sign_in, picture):
     shot("not-found")
     view.goto(f"{lab.main}/.labgate/sign-out")
     shot("sign-out")
-    view.click("button[type=submit]")
+    view.click(SUBMIT)
     view.wait_for_load_state()
     good(view)
 

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 import lab_ui
+from lab_ui import SUBMIT
 from processes import BINARY, Process, alive, clean_environment, family, free_port, wait_for
 
 
@@ -54,7 +55,7 @@ def test_one_command_ends_in_a_working_lab(tmp_path, page, picture):
 
     page.goto(link)
     picture(page, "quickstart-link")
-    page.click("button[type=submit]")
+    page.click(SUBMIT)
     page.wait_for_url(lambda url: "/link" not in url)
     works_in_jupyterlab(page, port)
 
@@ -74,13 +75,13 @@ def test_the_link_works_once_and_only_by_a_click(tmp_path, browser):
 
         page = person.new_page()
         page.goto(link)
-        page.click("button[type=submit]")
+        page.click(SUBMIT)
         page.wait_for_url(lambda url: "/link" not in url)
         assert any(cookie["name"] == "labgate" for cookie in person.cookies())
 
         late = preview.new_page()
         answer = late.goto(link)
-        button = late.locator("button[type=submit]")
+        button = late.locator(SUBMIT)
         if answer.status == 200 and button.count():
             button.first.click()
             late.wait_for_load_state()
@@ -184,7 +185,7 @@ def test_without_a_jupyterlab_it_sets_one_up(tmp_path, page):
     link = link_of(process, 600)
 
     page.goto(link)
-    page.click("button[type=submit]")
+    page.click(SUBMIT)
     page.wait_for_url(lambda url: "/link" not in url)
     works_in_jupyterlab(page, port)
     expect(page.locator(".jp-Terminal").first).to_be_visible()
