@@ -126,8 +126,8 @@ async fn a_code_leads_only_where_it_was_made_for() {
     // T94: the path is bound to the code, whatever else stands in the address
     let origin = Origin::ok().await;
     let lab = lab(&origin);
-    let ana = lab.sign_in("ana").await;
     for further in ["&return=/evil", "&return=//evil.example/", "&path=/evil"] {
+        let ana = lab.sign_in("ana").await;
         let url = code_for(&ana, &format!("{TOOL}/deep")).await + further;
         let answer = ana.navigate(&url).await;
         if answer.status == 303 {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use crate::support::{Answer, Lab, Origin, Request, lab::OPEN, within};
 
 const LIMITS: &str = "[limits]\nheader_timeout = \"1s\"\nupload_timeout = \"1s\"";
@@ -184,25 +186,32 @@ async fn what_can_be_read_one_way_passes() {
 #[tokio::test]
 async fn a_body_that_the_tool_cuts_is_cut_for_the_client() {
     // T86
-    let origin = Origin::answering(|seen| match seen.target.as_str() {
-        "/length" => Answer::Cut(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart".to_vec()),
-        "/chunks" => Answer::Cut(
-            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npart\r\n".to_vec(),
-        ),
-        "/bad" => Answer::Cut(
-            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npart\r\nzz\r\n".to_vec(),
-        ),
-        _ => Answer::text("ok"),
+    let (open, mut opened) = mpsc::channel(1);
+    let origin = Origin::answering(move |seen| {
+        let head = match seen.target.as_str() {
+            "/length" => "HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\npart",
+            "/chunks" => "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\npart\r\n",
+            _ => return Answer::text("ok"),
+        };
+        let (sender, pieces) = mpsc::channel(1);
+        open.try_send(sender).unwrap();
+        Answer::Stream(head.into(), pieces)
     })
     .await;
     let lab = Lab::builder().open(&origin).start();
-    for path in ["/length", "/chunks", "/bad"] {
+    for (path, last) in [("/length", ""), ("/chunks", ""), ("/chunks", "zz\r\n")] {
         let mut connection = lab.connect().await;
         let head = format!("GET {path} HTTP/1.1\r\nhost: open.lab.test\r\n\r\n");
         connection
             .send(head + "GET /next HTTP/1.1\r\nhost: open.lab.test\r\n\r\n")
             .await;
+        connection.comes("part").await;
+        let tool = opened.recv().await.unwrap();
+        tool.send(last.into()).await.unwrap();
+        drop(tool);
+
         let answer = connection.response().await;
+
         assert_eq!((answer.status, answer.whole), (200, false), "{path}");
         let text = answer.text();
         assert!(

@@ -145,7 +145,9 @@ def serve_on(tmp_path, options):
     state = tmp_path / "state"
     state.mkdir()
     path = configuration(tmp_path, state=state)
-    mount = f'mount -t tmpfs -o {options} none "{state}" && exec "$@"'
+    # Whatever room there is, a file takes it; on a read-only one there is none to take.
+    fill = f'cat /dev/zero >"{state}/filler" 2>/dev/null'
+    mount = f'mount -t tmpfs -o {options} none "{state}" && {{ {fill}; exec "$@"; }}'
     private = ["unshare", "--mount"] + ([] if os.getuid() == 0 else ["--map-root-user"])
     if subprocess.run([*private, "true"], capture_output=True).returncode:
         pytest.skip("this machine lets nobody mount a file system of one's own (unshare --mount)")

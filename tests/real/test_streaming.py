@@ -38,7 +38,8 @@ class Upstream:
                 self._send(connection, int(head.split(b" ")[1][1:]))
             else:
                 fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-                self._take(connection, int(fields[b"content-length"]) - len(body))
+                self.taken = len(body)
+                self._take(connection, int(fields[b"content-length"]))
 
     def _send(self, connection, size):
         connection.sendall(f"HTTP/1.1 200 OK\r\ncontent-length: {size}\r\n\r\n".encode())
