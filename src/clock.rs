@@ -21,7 +21,17 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
+    /// `2026-11-21T20:56:00.000Z` (RFC 3339).
+    pub fn rfc3339(self) -> String {
+        i64::try_from(self.0)
+            .ok()
+            .and_then(|millis| jiff::Timestamp::from_millisecond(millis).ok())
+            .map(|at| format!("{at:.3}"))
+            .unwrap_or_default()
+    }
+
     /// This point in time plus `duration`; `Duration::MAX` gives the end of time.
+    #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         Self(self.0.saturating_add(millis))

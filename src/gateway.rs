@@ -1,1 +1,398 @@
-//! To come.
+//! The whole way of a request, in order. What is not called here does not happen.
+//!
+//! In: a connection, a head as the gate saw it, a request as hyper parsed it. Out: a response, always.
+//! Every check that decides about trust is a plain call in [`forward`] or [`handle`], so that its
+//! order can be read at a glance. Not here: how any single step works.
+
+use std::{rc::Rc, sync::Arc};
+
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use hyper::body::Incoming;
+
+use crate::{
+    app::scrub,
+    auth::{
+        challenge,
+        navigation::{self, Navigation},
+        origin::{self, CrossSite},
+    },
+    client::Client,
+    exchange::Exchange,
+    http::{
+        body::{RequestBody, ResponseBody},
+        gate::{Head, InFlight, Refusal},
+        site::{Host, authority},
+    },
+    listener::{Conn, conn::PendingTunnel},
+    pages::{self, OwnRequest},
+    policy::{Decision, Permit},
+    reject::{self, Asked, Redirect, Reject, SignIn},
+    rewrite::{self, Answered, Arrived, UpstreamRequest},
+    route::{Found, NotFound, RouteId, RoutePath},
+    runtime::{Route, View},
+    tunnel::Side,
+    upstream::{Upgraded, UpstreamBody},
+};
+
+/// Answers one request; refusals become pages or JSON here and nowhere else.
+pub async fn handle(
+    conn: &Rc<Conn>,
+    head: Result<(Head, Option<InFlight>), Refusal>,
+    request: Request<Incoming>,
+) -> Response<ResponseBody> {
+    let view = conn.worker.view();
+    let (parts, body) = request.into_parts();
+    let host = parts.headers.get(header::HOST).cloned();
+    let exchange = Exchange::begin(
+        conn,
+        parts.method.clone(),
+        parts.uri.clone(),
+        host.or_else(|| HeaderValue::from_str(parts.uri.authority()?.as_str()).ok()),
+    );
+    let shown = Shown {
+        html: names_html(&parts.headers),
+        framed: navigation::kind(&parts.method, &parts.headers) == Navigation::Framed,
+    };
+    let head = head.map(|(head, in_flight)| {
+        // Once per exchange, here.
+        drop(in_flight.map(|guard| exchange.in_flight.set(guard)));
+        head
+    });
+    let upgrade = head.as_ref().is_ok_and(|head| head.upgrade);
+    let request = Request::from_parts(parts, body);
+    let answer = match route(&view, &exchange, head, request).await {
+        Ok(response) => response,
+        Err(reject) => refuse(&view, &exchange, shown, &reject),
+    };
+    exchange.status.set(answer.status().as_u16());
+    let mut answer = answer.map(|body| body.of(exchange));
+    if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        // What follows an upgrade request was not scanned, and must not be read as HTTP.
+        answer
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
+}
+
+/// The first half: which host and path is this, and does it belong to us or to a tool?
+async fn route(
+    view: &Rc<View>,
+    exchange: &Rc<Exchange>,
+    head: Result<Head, Refusal>,
+    request: Request<Incoming>,
+) -> Result<Response<ResponseBody>, Reject> {
+    let head = head.map_err(Reject::Head)?;
+    let client = view.trusted.client(exchange.conn().peer, request.headers());
+    exchange.client.set(client.addr);
+    let target = request.uri().clone();
+    let path = RoutePath::parse(target.path())?;
+    let reserved = path.is_reserved()?;
+    if reserved && matches!(path.raw(), pages::LIVE | pages::READY) {
+        return Ok(health());
+    }
+    let host = authority(&request).map_err(|_| Reject::UnknownHost)?;
+    if !view.table.knows(&host) {
+        return Err(Reject::UnknownHost);
+    }
+    let worker = exchange.worker();
+    if let Some(visitor) = worker
+        .visitors
+        .find(request.headers(), &host, view.public.https)
+    {
+        exchange.recognize(visitor);
+    }
+    let asked = Asking {
+        view,
+        exchange,
+        client,
+        host,
+        path,
+        head,
+    };
+    if reserved {
+        // Boxed, like all that is rare, so that every request's future need not hold room for it.
+        return Box::pin(asked.own_page(request)).await;
+    }
+    match view.table.find(&asked.host, &asked.path) {
+        Ok(Found::Route(id)) => asked.forward(id, false, request).await,
+        Ok(Found::AddSlash(id)) => asked.forward(id, true, request).await,
+        Err(NotFound::BadPath(bad)) => Err(bad.into()),
+        Err(NotFound::NoRoute) if asked.path.raw() == "/" => Err(Reject::Redirect(Redirect {
+            status: StatusCode::SEE_OTHER,
+            location: pages::header_value(&view.home),
+            cookie: None,
+        })),
+        Err(NotFound::NoRoute) => Err(Reject::NotFound),
+        Err(NotFound::UnknownHost) => Err(Reject::UnknownHost),
+    }
+}
+
+/// What is known of a request when its route is.
+struct Asking<'a> {
+    view: &'a Rc<View>,
+    exchange: &'a Rc<Exchange>,
+    client: Client,
+    host: Host,
+    path: RoutePath<'a>,
+    head: Head,
+}
+
+impl Asking<'_> {
+    /// The second half: may they, and then to the tool and back.
+    async fn forward(
+        &self,
+        id: RouteId,
+        add_slash: bool,
+        request: Request<Incoming>,
+    ) -> Result<Response<ResponseBody>, Reject> {
+        let exchange = self.exchange;
+        exchange.matched(self.view, id);
+        let route = self.view.route(id).ok_or(Reject::NotFound)?;
+        let visitor = exchange.visitor.get();
+        let who = visitor.map(|visitor| visitor.who());
+        let permit = match route.policy.decide(who, self.client.addr, request.method()) {
+            Decision::Allowed(permit) => permit,
+            Decision::SignIn => return Err(self.sign_in(&request)),
+            Decision::Denied => return Err(denied(exchange)),
+        };
+        // What lets a request pass is our cookie, an address, or the token that we add: other sites
+        // could borrow each of them.
+        let lent = visitor.is_some() || !route.policy.is_public() || route.config.token.is_some();
+        self.check_origin(&request, lent)?;
+        if add_slash {
+            return Err(Reject::Redirect(self.with_slash(&request)));
+        }
+        if route.rules.adapter().blocks(request.method(), &self.path) {
+            return Err(denied(exchange));
+        }
+        exchange.count_stream(self.view.limits.max_streams_per_user)?;
+        if moves_idle_clock(&request) {
+            exchange.person_acted();
+        }
+        self.send(route, &permit, request).await
+    }
+
+    async fn send(
+        &self,
+        route: &Route,
+        permit: &Permit<'_>,
+        request: Request<Incoming>,
+    ) -> Result<Response<ResponseBody>, Reject> {
+        let exchange = self.exchange;
+        let (limit, upstream) = (route.config.max_body, &route.config.upstream);
+        let host = exchange.host.as_ref().ok_or(Reject::UnknownHost)?;
+        let arrived = Arrived {
+            client: self.client.addr,
+            https: self.client.https.unwrap_or(self.view.public.https),
+            host,
+            request_id: &exchange.id.header(),
+            websocket: self.head.upgrade,
+        };
+        let request = request.map(|body| RequestBody::new(body, limit, Rc::clone(exchange)));
+        let request = UpstreamRequest::new(permit, &route.rules, arrived, request)?.into_inner();
+        exchange.forwarded.set(true);
+        let pool = &exchange.worker().pool;
+        if !self.head.upgrade {
+            let sent = pool.send(upstream, request, &route.timeouts);
+            let response = exchange.unless_stopped(sent).await??;
+            return self.pass_on(route, response).await;
+        }
+        let sent = Box::pin(pool.upgrade(upstream, request, &route.timeouts));
+        match exchange.unless_stopped(sent).await?? {
+            Upgraded::Refused(response) => self.pass_on(route, response).await,
+            Upgraded::Switched {
+                mut head,
+                io,
+                early,
+            } => {
+                exchange.tunnel_opened();
+                let upstream = Side { io, early };
+                let tunnel = PendingTunnel {
+                    exchange: Rc::clone(exchange),
+                    upstream,
+                };
+                exchange.conn().open_tunnel(tunnel);
+                rewrite::response(&route.rules, self.answered(), &mut head);
+                Ok(Response::from_parts(head, ResponseBody::fixed("")))
+            }
+        }
+    }
+
+    /// The tool's answer on its way back.
+    async fn pass_on(
+        &self,
+        route: &Route,
+        response: Response<UpstreamBody<RequestBody>>,
+    ) -> Result<Response<ResponseBody>, Reject> {
+        let (mut head, body) = response.into_parts();
+        head.version = Version::HTTP_11;
+        rewrite::response(&route.rules, self.answered(), &mut head);
+        let response = Response::from_parts(head, body);
+        match route.rules.adapter().needles() {
+            None => Ok(response.map(ResponseBody::upstream)),
+            Some(needles) => {
+                let page = Box::pin(scrub::page(needles, response));
+                let page = self
+                    .exchange
+                    .unless_stopped(page)
+                    .await?
+                    .map_err(Reject::Scrub)?;
+                Ok(page.map(ResponseBody::scrubbed))
+            }
+        }
+    }
+
+    fn answered(&self) -> Answered<'_> {
+        Answered {
+            host: &self.host,
+            authenticated: self.exchange.visitor.get().is_some(),
+        }
+    }
+
+    fn check_origin<B>(&self, request: &Request<B>, cookie: bool) -> Result<(), Reject> {
+        let rules = CrossSite {
+            origin: &self.view.public.origin_of(&self.host),
+            tool_host: self.host != self.view.public.host,
+            websocket: self.head.upgrade,
+            cookie_is_credential: cookie,
+            embed: &[],
+        };
+        Ok(origin::check(request.method(), request.headers(), rules)?)
+    }
+
+    /// How a visitor without a session is told to sign in (DESIGN §4.3).
+    fn sign_in<B>(&self, request: &Request<B>) -> Reject {
+        let kind = navigation::kind(request.method(), request.headers());
+        let target = challenge::Target {
+            public: &self.view.public,
+            host: &self.host,
+        };
+        match kind {
+            Navigation::Document => {
+                let query = request
+                    .uri()
+                    .path_and_query()
+                    .map_or("/", |path| path.as_str());
+                Reject::Redirect(target.redirect(query, request.headers()))
+            }
+            Navigation::Framed | Navigation::Post => Reject::SignIn(SignIn {
+                url: target.sign_in_url(),
+                page: true,
+            }),
+            Navigation::No => Reject::SignIn(SignIn {
+                url: target.sign_in_url(),
+                page: false,
+            }),
+        }
+    }
+
+    fn with_slash<B>(&self, request: &Request<B>) -> Redirect {
+        Redirect {
+            status: StatusCode::PERMANENT_REDIRECT,
+            location: pages::header_value(&self.path.with_slash(request.uri().query())),
+            cookie: None,
+        }
+    }
+
+    /// One of our own pages: collected here, answered on the control runtime.
+    async fn own_page(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Reject> {
+        // Sign-in has no session yet, and must not be forged across sites either.
+        self.check_origin(&request, true)?;
+        let exchange = self.exchange;
+        let (parts, body) = request.into_parts();
+        let body = RequestBody::new(body, Some(pages::MAX_BODY), Rc::clone(exchange));
+        let body = pages::collect(body).await?;
+        let request = OwnRequest {
+            request: Request::from_parts(parts, body),
+            asked: pages::Asked {
+                host: self.host.clone(),
+                session: exchange
+                    .visitor
+                    .get()
+                    .map(|visitor| Arc::clone(&visitor.session)),
+                client: self.client.addr,
+                id: exchange.id,
+                runtime: self.view.snapshot(),
+            },
+        };
+        let answered = exchange.worker().shared.pages.answer(request);
+        let response = exchange.unless_stopped(answered).await??;
+        Ok(response.map(ResponseBody::fixed))
+    }
+}
+
+fn denied(exchange: &Exchange) -> Reject {
+    let user = exchange
+        .visitor
+        .get()
+        .map(|visitor| visitor.session.user.name.clone());
+    Reject::Denied { user }
+}
+
+/// How a refusal would be shown.
+#[derive(Clone, Copy)]
+struct Shown {
+    html: bool,
+    framed: bool,
+}
+
+fn refuse(
+    view: &View,
+    exchange: &Exchange,
+    shown: Shown,
+    reject: &Reject,
+) -> Response<ResponseBody> {
+    if !matches!(reject, Reject::Redirect(_) | Reject::SignIn(_)) {
+        exchange.failed(|| reject::chain(reject));
+    }
+    reject.response(&Asked {
+        runtime: view,
+        html: shown.html,
+        framed: shown.framed,
+        id: exchange.id,
+        address: exchange.address(),
+        route: exchange.route.get().and_then(|(view, id)| view.route(*id)),
+    })
+}
+
+/// `/.labgate/live` and `/.labgate/ready`: for probes, on any host, and nothing but "ok". One dead
+/// upstream never makes us unready; a stopping server no longer accepts the question.
+fn health() -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::fixed("ok"));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What a person does: navigations and unsafe methods. Polls, pings and heartbeats are not it
+/// (SECURITY T39); what a person types into a tunnel is counted there.
+fn moves_idle_clock<B>(request: &Request<B>) -> bool {
+    !request.method().is_safe()
+        || navigation::kind(request.method(), request.headers()) == Navigation::Document
+}
+
+fn names_html(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::ACCEPT)
+        .iter()
+        .any(|accept| memchr::memmem::find(accept.as_bytes(), b"text/html").is_some())
+}
+
+/// A handler panicked; the panic itself was logged by the panic hook.
+#[derive(Debug)]
+pub struct Panicked;
+
+/// What the client gets then.
+pub fn after_panic(_: Panicked) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::fixed(r#"{"error":"internal"}"#));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    let headers = response.headers_mut();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}

@@ -7,6 +7,7 @@
 pub mod app;
 pub mod auth;
 pub mod client;
+pub mod exchange;
 pub mod gateway;
 pub mod http;
 pub mod listener;
@@ -24,6 +25,7 @@ pub mod store;
 // Control.
 pub mod cli;
 pub mod config;
+pub mod pages;
 pub mod runtime;
 pub mod ui;
 // Words that everybody uses.

@@ -1,1 +1,316 @@
-//! To come.
+//! Every refusal and failure, and the answer that it becomes: a page for people, JSON for programs.
+//!
+//! In: a [`Reject`]. Out: a complete response. The client reads fixed words and the request id; the
+//! cause goes to the access log. Not here: the words and looks of a page (`ui`).
+
+use std::{error::Error, fmt::Write as _, time::Duration};
+
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE},
+};
+
+use crate::{
+    app::scrub,
+    auth::origin::CrossSiteRefusal,
+    http::{
+        body::{RequestBodyError, ResponseBody},
+        gate::Refusal,
+    },
+    rewrite,
+    route::BadPath,
+    runtime::{Route, Runtime},
+    telemetry::RequestId,
+    tunnel::Stop,
+    ui::{self, Circumstances, Framing, Problem},
+    upstream,
+};
+
+/// Why a request is not answered by the tool.
+#[derive(Debug, thiserror::Error)]
+pub enum Reject {
+    /// A request cannot be made into one for the upstream: a fault of ours.
+    #[error("the request cannot be passed on")]
+    Forward(#[from] rewrite::BadRequest),
+    /// A path that could be read in two ways.
+    #[error("path refused")]
+    BadPath(#[from] BadPath),
+    /// The client's body broke off or is framed wrongly.
+    #[error("the request body broke off or is malformed")]
+    BadRequestBody,
+    /// A cross-site request with our cookie as credential.
+    #[error("cross-site request refused")]
+    CrossSite(#[from] CrossSiteRefusal),
+    /// Signed in, but policy says no.
+    #[error("denied by policy")]
+    Denied {
+        /// Who asked.
+        user: Option<String>,
+    },
+    /// The head gate refused the head.
+    #[error("request head refused: {0:?}")]
+    Head(Refusal),
+    /// A fault of ours: a panic, or the control runtime does not answer.
+    #[error("internal fault: {0}")]
+    Internal(&'static str),
+    /// No route has this path.
+    #[error("no route")]
+    NotFound,
+    /// An answer that is a redirect.
+    #[error("redirected")]
+    Redirect(Redirect),
+    /// The tool's page could not be kept free of its token.
+    #[error("the tool's page cannot be passed on")]
+    Scrub(#[source] scrub::Error<upstream::Error>),
+    /// A credential is needed.
+    #[error("sign-in required")]
+    SignIn(SignIn),
+    /// Ended by us while it waited.
+    #[error("ended: {0:?}")]
+    Stopped(Stop),
+    /// The body is longer than the limit.
+    #[error("request body longer than {limit} bytes")]
+    TooLarge {
+        /// `max_body` of the route, or ours for our own forms.
+        limit: u64,
+    },
+    /// The user has as many streams open as `max_streams_per_user` allows.
+    #[error("too many streams of one user")]
+    TooManyStreams,
+    /// A host that is not ours.
+    #[error("unknown host")]
+    UnknownHost,
+    /// The upstream failed.
+    #[error("upstream failed")]
+    Upstream(#[source] upstream::Error),
+}
+
+/// Where to send a browser.
+#[derive(Debug)]
+pub struct Redirect {
+    /// 303 or 308.
+    pub status: StatusCode,
+    /// A complete `Location`.
+    pub location: HeaderValue,
+    /// A cookie to set with it.
+    pub cookie: Option<HeaderValue>,
+}
+
+/// How a visitor without a session is told.
+#[derive(Debug)]
+pub struct SignIn {
+    /// The sign-in page with its return target, absolute.
+    pub url: String,
+    /// Whether the answer is shown to a person (a framed or POST navigation).
+    pub page: bool,
+}
+
+/// What an answer needs to know of its request.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The configuration that the request began with.
+    pub runtime: &'a Runtime,
+    /// Whether the client's `Accept` names `text/html`.
+    pub html: bool,
+    /// Whether the answer is shown in a frame.
+    pub framed: bool,
+    /// To quote.
+    pub id: RequestId,
+    /// `host/path` as asked, without query.
+    pub address: String,
+    /// What it matched.
+    pub route: Option<&'a Route>,
+}
+
+impl Reject {
+    /// The whole answer.
+    pub fn response(&self, asked: &Asked<'_>) -> Response<ResponseBody> {
+        let mut response = match self {
+            Self::Redirect(redirect) => redirect.response(),
+            _ => self.error(asked),
+        };
+        response
+            .headers_mut()
+            .insert("x-request-id", asked.id.header());
+        response
+    }
+
+    fn error(&self, asked: &Asked<'_>) -> Response<ResponseBody> {
+        let problem = self.problem(asked);
+        let page = problem.page(&Circumstances {
+            request_id: asked.id.to_string(),
+            address: Some(asked.address.clone()),
+            home: asked.runtime.home.clone(),
+        });
+        let html = match self {
+            Self::SignIn(sign_in) => sign_in.page,
+            _ => asked.html,
+        };
+        let framing = if asked.framed {
+            Framing::SameOrigin
+        } else {
+            Framing::Never
+        };
+        let look = &asked.runtime.look;
+        let (kind, text) = if html {
+            ("text/html; charset=utf-8", ui::error(look, &page))
+        } else {
+            ("application/json", ui::error_json(&page))
+        };
+        let mut response = Response::new(ResponseBody::fixed(text));
+        *response.status_mut() = problem.status();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        ui::security_headers(headers, look, framing, asked.runtime.public.https);
+        if let Some(after) = problem.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(ui::whole_seconds(after)));
+        }
+        if let Problem::MethodNotAllowed { allow } = problem {
+            headers.insert(ALLOW, HeaderValue::from_static(allow));
+        }
+        if matches!(self, Self::Head(_) | Self::BadRequestBody) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// What people and programs are told. No `_` arm: a new reason cannot be forgotten.
+    fn problem(&self, asked: &Asked<'_>) -> Problem {
+        let tool = || {
+            asked
+                .route
+                .map_or_else(|| "The tool".into(), |route| route.config.title.clone())
+        };
+        match self {
+            Self::BadPath(error) => Problem::BadRequest(rule(*error)),
+            Self::BadRequestBody => Problem::BadRequest(BROKEN_BODY),
+            Self::CrossSite(_) => Problem::CrossSite,
+            Self::Denied { user } => Problem::Denied {
+                user: user.clone(),
+                tool: tool(),
+            },
+            Self::Head(refusal) => head_problem(refusal, asked.runtime),
+            Self::Forward(_) | Self::Internal(_) | Self::Redirect(_) => Problem::Internal,
+            Self::NotFound => Problem::NotFound,
+            Self::Scrub(_) => Problem::ToolBadAnswer { tool: tool() },
+            Self::SignIn(sign_in) => Problem::SignInRequired {
+                sign_in: sign_in.url.clone(),
+            },
+            Self::Stopped(Stop::RouteGone) => Problem::Denied {
+                user: None,
+                tool: tool(),
+            },
+            Self::Stopped(Stop::SessionEnded) => Problem::SignInRequired {
+                sign_in: asked.runtime.home.clone(),
+            },
+            Self::Stopped(Stop::ShuttingDown) => Problem::ShuttingDown,
+            Self::TooLarge { limit } => Problem::BodyTooLarge { limit: *limit },
+            Self::TooManyStreams => Problem::TooManyRequests {
+                retry_after: Duration::from_secs(5),
+            },
+            Self::UnknownHost => Problem::UnknownHost,
+            Self::Upstream(error) => upstream_problem(error, tool()),
+        }
+    }
+}
+
+impl Redirect {
+    fn response(&self) -> Response<ResponseBody> {
+        let mut response = Response::new(ResponseBody::fixed(""));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(LOCATION, self.location.clone());
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(cookie) = &self.cookie {
+            headers.append(SET_COOKIE, cookie.clone());
+        }
+        response
+    }
+}
+
+fn head_problem(refusal: &Refusal, runtime: &Runtime) -> Problem {
+    let limits = &runtime.limits;
+    match refusal {
+        Refusal::BadRequest(rule) => Problem::BadRequest(rule),
+        Refusal::ConnectMethod => Problem::MethodNotAllowed { allow: ALL_METHODS },
+        Refusal::HeaderTimeout => Problem::RequestTimeout,
+        Refusal::HeaderTooLarge(fields) => Problem::HeaderTooLarge {
+            limit: limits.max_header_bytes as u64,
+            fields: fields
+                .iter()
+                .map(|field| (field.name.to_string(), field.bytes as u64))
+                .collect(),
+        },
+        Refusal::TooManyHeaders => Problem::TooManyFields {
+            limit: limits.max_headers as u64,
+        },
+        Refusal::UriTooLong => Problem::BadRequest("its address is too long"),
+    }
+}
+
+fn upstream_problem(error: &upstream::Error, tool: String) -> Problem {
+    use upstream::Error;
+    match error {
+        Error::Busy { .. } => Problem::ToolBusy { tool },
+        Error::Closed { .. } | Error::Cut { .. } | Error::Protocol { .. } => {
+            Problem::ToolBadAnswer { tool }
+        }
+        Error::Connect { .. } | Error::Lookup { .. } => Problem::ToolUnreachable { tool },
+        Error::ConnectTimeout { limit, .. }
+        | Error::ResponseTimeout { limit, .. }
+        | Error::Stalled { limit, .. } => Problem::ToolTimeout {
+            tool,
+            after: *limit,
+        },
+        // What became of our own body is told by `From<upstream::Error>`.
+        Error::RequestBody { .. } => Problem::BadRequest(BROKEN_BODY),
+    }
+}
+
+impl From<upstream::Error> for Reject {
+    /// A request that failed by its own body is the client's failure, or our stop.
+    fn from(error: upstream::Error) -> Self {
+        let mut cause = Some(&error as &(dyn Error + 'static));
+        while let Some(error) = cause {
+            match error.downcast_ref() {
+                Some(RequestBodyError::Client(_)) => return Self::BadRequestBody,
+                Some(RequestBodyError::TooLarge { limit }) => {
+                    return Self::TooLarge { limit: *limit };
+                }
+                Some(RequestBodyError::Stopped(why)) => return Self::Stopped(*why),
+                None => cause = error.source(),
+            }
+        }
+        Self::Upstream(error)
+    }
+}
+
+/// An error and its causes in one line.
+pub fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.ends_with(&more) {
+            let _infallible = write!(text, ": {more}");
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// The rule that a path breaks, as a fragment for people.
+const fn rule(path: BadPath) -> &'static str {
+    match path {
+        BadPath::Ambiguous => "its path means something else once it is decoded",
+        BadPath::Backslash => "its path has a backslash",
+        BadPath::Control => "its path has a control character",
+        BadPath::DotSegment => "its path has a dot segment (. or ..)",
+        BadPath::Fragment => "its path has a fragment (#)",
+        BadPath::NotAbsolute => "its path does not start with a slash",
+        BadPath::Percent => "its path has a % without two hexadecimal digits behind it",
+    }
+}
+
+const BROKEN_BODY: &str = "its body broke off or is framed wrongly";
+const ALL_METHODS: &str = "every method but CONNECT";

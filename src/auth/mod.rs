@@ -1,10 +1,15 @@
 //! Who is asking, and whether the browser asks on its own behalf.
 //!
 //! [`cookie`] finds our cookies and cuts them out, [`navigation`] tells what may be redirected to
-//! sign-in, [`origin`] has the cross-site rules, [`return_target`] decides where sign-in returns to.
+//! sign-in, [`challenge`] redirects it, [`origin`] has the cross-site rules, [`return_target`] decides
+//! where sign-in returns to, and [`Visitors`] remembers whose cookie is whose.
 //! Not here: who may use what (`policy`), sessions themselves (`session`).
 
+pub mod challenge;
 pub mod cookie;
 pub mod navigation;
 pub mod origin;
 pub mod return_target;
+mod visitor;
+
+pub use visitor::{Visitor, Visitors};

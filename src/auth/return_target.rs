@@ -94,5 +94,4 @@ fn encoded_slash_first(path: &str) -> bool {
 const MAX_LENGTH: usize = 4096;
 
 #[cfg(test)]
-#[path = "return_target_tests.rs"]
 mod tests;

@@ -2,25 +2,23 @@
 
 use std::io::{self, Write};
 
-use crate::config::{
-    load::{self, Loaded, Sources},
-    problem::Problems,
-};
+use super::exit::Exit;
+use crate::config::load::{self, Loaded, Sources};
 
 /// Prints each problem as `file:line:column: message`, or that there are none; warnings too. Gives
 /// the exit code: 0, or 78 for a configuration that `serve` would refuse.
-pub fn run(sources: &Sources, out: &mut dyn Write) -> io::Result<u8> {
+pub(super) fn run(sources: &Sources, out: &mut dyn Write) -> io::Result<Exit> {
     match load::load(sources) {
         Ok(loaded) => {
             for warning in &loaded.warnings {
                 writeln!(out, "warning: {warning}")?;
             }
             writeln!(out, "{}", summary(&loaded))?;
-            Ok(0)
+            Ok(Exit::Done)
         }
         Err(problems) => {
             writeln!(out, "{problems}")?;
-            Ok(Problems::EXIT_CODE)
+            Ok(Exit::Configuration)
         }
     }
 }
@@ -40,7 +38,7 @@ fn summary(loaded: &Loaded) -> String {
 mod tests {
     use super::*;
 
-    fn check(content: &str) -> (u8, String) {
+    fn check(content: &str) -> (Exit, String) {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("labgate.toml"), content).unwrap();
         let sources = Sources {
@@ -54,9 +52,9 @@ mod tests {
 
     #[test]
     fn a_good_configuration_is_counted_and_warned_about() {
-        assert_eq!(check(""), (0, "ok: 1 listener, 0 routes\n".into()));
+        assert_eq!(check(""), (Exit::Done, "ok: 1 listener, 0 routes\n".into()));
         let (code, out) = check("server.public_url = \"https://lab.example.org\"\n");
-        assert_eq!(code, 0);
+        assert_eq!(code, Exit::Done);
         assert!(
             out.starts_with("warning: labgate.toml:1:21: server.public_url: is https"),
             "{out}"
@@ -66,11 +64,11 @@ mod tests {
     #[test]
     fn a_bad_one_ends_with_78_and_every_problem() {
         let (code, out) = check("[server]\nworker = 1\nworkers = 0\n");
-        assert_eq!(code, 78);
+        assert_eq!(code, Exit::Configuration);
         assert_eq!(
             out,
             "labgate.toml:2:1: server.worker: unknown key; did you mean \"workers\"?\n\
-             labgate.toml:3:11: server.workers: must be at least 1\n"
+             labgate.toml:3:11: server.workers: must be a whole number from 1\n"
         );
     }
 }

@@ -2,18 +2,16 @@
 
 use std::io::{self, Write};
 
-use crate::config::{
-    load::{self, Sources},
-    problem::Problems,
-};
+use super::exit::Exit;
+use crate::config::load::{self, Sources};
 
 /// Prints the configuration as TOML with secrets masked; with `origin`, each value with a comment
 /// that says where it is from. Gives the exit code: 0, or 78 after printing all problems.
-pub fn run(sources: &Sources, origin: bool, out: &mut dyn Write) -> io::Result<u8> {
+pub(super) fn run(sources: &Sources, origin: bool, out: &mut dyn Write) -> io::Result<Exit> {
     match load::load_effective(sources) {
-        Ok((_, effective)) if origin => write!(out, "{effective:#}").map(|()| 0),
-        Ok((_, effective)) => write!(out, "{effective}").map(|()| 0),
-        Err(problems) => writeln!(out, "{problems}").map(|()| Problems::EXIT_CODE),
+        Ok((_, effective)) if origin => write!(out, "{effective:#}").map(|()| Exit::Done),
+        Ok((_, effective)) => write!(out, "{effective}").map(|()| Exit::Done),
+        Err(problems) => writeln!(out, "{problems}").map(|()| Exit::Configuration),
     }
 }
 
@@ -47,7 +45,7 @@ mod tests {
             ..Sources::default()
         };
         let mut out = Vec::new();
-        assert_eq!(run(&sources, origin, &mut out).unwrap(), 0);
+        assert_eq!(run(&sources, origin, &mut out).unwrap(), Exit::Done);
         String::from_utf8(out).unwrap()
     }
 

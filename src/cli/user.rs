@@ -11,6 +11,7 @@ use std::{
     sync::Arc,
 };
 
+use super::exit::Exit;
 use crate::{
     clock::Clock,
     config,
@@ -24,7 +25,7 @@ use crate::{
 };
 
 /// What the commands act on.
-pub struct Context<'a> {
+pub(super) struct Context<'a> {
     /// The open store.
     pub store: &'a Arc<Store>,
     /// Users of the configuration, which the commands show but cannot change.
@@ -36,7 +37,7 @@ pub struct Context<'a> {
 }
 
 /// Where a command reads and writes.
-pub struct Terminal<'a> {
+pub(super) struct Terminal<'a> {
     /// Standard output: what was asked for.
     pub out: &'a mut dyn Write,
     /// Standard error: what went wrong.
@@ -46,27 +47,26 @@ pub struct Terminal<'a> {
 }
 
 /// Arguments of `labgate user add`, as written.
-#[derive(Clone, Debug, Default)]
-pub struct NewUser {
-    /// `NAME`
+#[derive(Clone, Debug, Default, clap::Args)]
+pub(super) struct NewUser {
+    /// Unique name; letters, digits and -_.@+
     pub name: String,
-    /// `--email`
+    /// E-mail address, taken as verified
+    #[arg(long)]
     pub email: Option<String>,
-    /// `--group`, any number.
+    /// Group; may be given several times
+    #[arg(long = "group", value_name = "GROUP")]
     pub groups: Vec<String>,
-    /// `--password-stdin`; otherwise a one-time link is printed.
+    /// Read the password from standard input; without this, a one-time sign-in link is printed
+    #[arg(long)]
     pub password_stdin: bool,
 }
 
-/// The command did what it was asked.
-pub const DONE: u8 = 0;
-/// It failed.
-pub const FAILED: u8 = 1;
-/// The arguments are wrong.
-pub const USAGE: u8 = 64;
-
 /// Opens the store for one command; on failure says why and gives the exit code.
-pub fn open_store(state_dir: &Path, terminal: &mut Terminal<'_>) -> Result<Arc<Store>, u8> {
+pub(super) fn open_store(
+    state_dir: &Path,
+    terminal: &mut Terminal<'_>,
+) -> Result<Arc<Store>, Exit> {
     let opened = StateDir::open(state_dir).and_then(|dir| {
         for warning in dir.warnings() {
             say(terminal.err, &format!("warning: {warning}"));
@@ -77,30 +77,30 @@ pub fn open_store(state_dir: &Path, terminal: &mut Terminal<'_>) -> Result<Arc<S
 }
 
 /// `labgate user add NAME [--email E] [--group G]... [--password-stdin]`
-pub fn add(context: &Context<'_>, new: &NewUser, terminal: &mut Terminal<'_>) -> u8 {
+pub(super) fn add(context: &Context<'_>, new: &NewUser, terminal: &mut Terminal<'_>) -> Exit {
     finish(try_add(context, new, terminal), terminal)
 }
 
 /// `labgate user passwd NAME`: the new password comes from standard input. Signs the user out
 /// everywhere and enables a disabled one.
-pub fn passwd(context: &Context<'_>, name: &str, terminal: &mut Terminal<'_>) -> u8 {
+pub(super) fn passwd(context: &Context<'_>, name: &str, terminal: &mut Terminal<'_>) -> Exit {
     finish(try_passwd(context, name, terminal), terminal)
 }
 
 /// `labgate user disable NAME`: no sign-in until the next `passwd`; ends the user's sessions.
-pub fn disable(context: &Context<'_>, name: &str, terminal: &mut Terminal<'_>) -> u8 {
+pub(super) fn disable(context: &Context<'_>, name: &str, terminal: &mut Terminal<'_>) -> Exit {
     let done = change(context, name, "disabled", accounts::disable);
     finish(done, terminal)
 }
 
 /// `labgate user remove NAME`: ends the user's sessions too.
-pub fn remove(context: &Context<'_>, name: &str, terminal: &mut Terminal<'_>) -> u8 {
+pub(super) fn remove(context: &Context<'_>, name: &str, terminal: &mut Terminal<'_>) -> Exit {
     let done = change(context, name, "removed", accounts::remove);
     finish(done, terminal)
 }
 
 /// `labgate user list`: one line per user, of the store and of the configuration.
-pub fn list(context: &Context<'_>, terminal: &mut Terminal<'_>) -> u8 {
+pub(super) fn list(context: &Context<'_>, terminal: &mut Terminal<'_>) -> Exit {
     finish(table(context), terminal)
 }
 
@@ -294,10 +294,10 @@ impl Stop {
         Self::Usage(why.into())
     }
 
-    fn report(&self, terminal: &mut Terminal<'_>) -> u8 {
+    fn report(&self, terminal: &mut Terminal<'_>) -> Exit {
         let (why, code) = match self {
-            Self::Failed(why) => (why, FAILED),
-            Self::Usage(why) => (why, USAGE),
+            Self::Failed(why) => (why, Exit::Failed),
+            Self::Usage(why) => (why, Exit::Usage),
         };
         say(terminal.err, &format!("labgate: {why}"));
         code
@@ -314,13 +314,13 @@ impl From<Error> for Stop {
     }
 }
 
-fn finish(result: Result<String, Stop>, terminal: &mut Terminal<'_>) -> u8 {
+fn finish(result: Result<String, Stop>, terminal: &mut Terminal<'_>) -> Exit {
     match result {
         Err(stop) => stop.report(terminal),
         Ok(text) => {
             // A reader that has gone (`| head`) is no failure of ours.
             drop(terminal.out.write_all(text.as_bytes()));
-            DONE
+            Exit::Done
         }
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn read(route: &mut Section<'_, '_>) -> Option<Access> {
 }
 
 fn alternative<'t>(route: &mut Section<'_, 't>, node: &'t Node<'t>) -> Option<AccessRule> {
-    let rule = route.inner(KEY, node, |table| AccessRule {
+    let rule = route.unrecorded(KEY, node, |table| AccessRule {
         users: some(table, "users", names::user),
         groups: some(table, "groups", names::group),
         emails: some(table, "emails", names::email_pattern),

@@ -20,6 +20,8 @@ pub(super) const OVERRIDES: &str = "LABGATE_OVERRIDES";
 
 const PREFIX: &str = "LABGATE_";
 const BETWEEN: &str = "__";
+/// More keys than any known path has; what is deeper is unknown either way.
+const DEEPEST: usize = 8;
 
 impl Sources {
     /// From this process: its environment and current directory, and the `-c` files. Variables that
@@ -39,21 +41,21 @@ impl Sources {
 
 /// The layer that our variables make.
 pub(super) fn layer<'t>(texts: &'t Texts, found: &mut Found) -> Table<'t> {
-    let mut table = Table::new();
+    let mut table = Table::default();
     for (index, (name, value)) in texts.variables.iter().enumerate() {
         let Some(path) = name.strip_prefix(PREFIX).filter(|_| name.contains(BETWEEN)) else {
             continue;
         };
         let path: Vec<Cow<'t, str>> = path
-            .split(BETWEEN)
+            .splitn(DEEPEST, BETWEEN)
             .map(|key| Cow::Owned(key.to_lowercase()))
             .collect();
-        let origin = Origin::Environment(index);
+        let origin = Origin::variable(index);
         let value = Value::String(Cow::Borrowed(value));
-        if tree::insert(&mut table, &path, Node { value, origin }).is_err() {
+        if tree::insert(&mut table, &path, Node { value, origin }).is_none() {
             found.push(
                 origin,
-                "another variable sets a value above or below this one",
+                "another variable sets this value, or one above or below it",
             );
         }
     }

@@ -64,17 +64,23 @@ impl Form for bool {
 
 impl Form for usize {
     fn read(node: &Node<'_>) -> Result<Self, String> {
-        let number = match (&node.value, from_variable(node)) {
-            (Value::Integer(number), _) => Self::try_from(*number).ok(),
-            (_, Some(text)) => text.parse().ok(),
-            _ => return Err(mismatch("a number", node)),
-        };
-        number.ok_or_else(|| "must be a whole number from 0".into())
+        whole(node, 0)
     }
 
     fn show(&self) -> String {
         self.to_string()
     }
+}
+
+fn whole(node: &Node<'_>, least: usize) -> Result<usize, String> {
+    let number = match (&node.value, from_variable(node)) {
+        (Value::Integer(number), _) => usize::try_from(*number).ok(),
+        (_, Some(text)) => text.parse().ok(),
+        _ => return Err(mismatch("a number", node)),
+    };
+    number
+        .filter(|number| *number >= least)
+        .ok_or_else(|| format!("must be a whole number from {least}"))
 }
 
 /// How many; at least one.
@@ -83,10 +89,7 @@ pub(super) struct Count(pub(super) usize);
 
 impl Form for Count {
     fn read(node: &Node<'_>) -> Result<Self, String> {
-        match usize::read(node)? {
-            0 => Err("must be at least 1".into()),
-            number => Ok(Self(number)),
-        }
+        whole(node, 1).map(Self)
     }
 
     fn show(&self) -> String {
@@ -112,7 +115,8 @@ impl Form for Duration {
     fn read(node: &Node<'_>) -> Result<Self, String> {
         match &node.value {
             Value::Integer(number) => Err(format!("needs a unit: \"{number}s\", \"{number}m\"")),
-            _ => units::parse_duration(text(node)?),
+            Value::String(text) => units::parse_duration(text),
+            _ => Err(mismatch("a length of time like \"15m\"", node)),
         }
     }
 
@@ -136,7 +140,8 @@ impl Form for Size {
     fn read(node: &Node<'_>) -> Result<Self, String> {
         match &node.value {
             Value::Integer(number) => Err(format!("needs a unit: \"{number}KiB\", \"{number}B\"")),
-            _ => units::parse_size(text(node)?).map(Self),
+            Value::String(text) => units::parse_size(text).map(Self),
+            _ => Err(mismatch("a size like \"64KiB\"", node)),
         }
     }
 
@@ -209,9 +214,9 @@ impl Form for Upstream {
         let text = text(node)?;
         if let Some(path) = text.strip_prefix("unix:") {
             return match path {
-                _ if !path.starts_with('/') => Err("a socket's path starts with /".into()),
+                _ if !path.starts_with('/') => Err("the path of a socket must start with /".into()),
                 _ if path.len() > LONGEST_SOCKET_PATH || path.contains('\0') => Err(format!(
-                    "a socket's path has at most {LONGEST_SOCKET_PATH} bytes"
+                    "the path of a socket has at most {LONGEST_SOCKET_PATH} bytes"
                 )),
                 _ => Ok(Self::Unix(PathBuf::from(path))),
             };
@@ -224,7 +229,7 @@ impl Form for Upstream {
             return Err("must not hold a user or password".into());
         }
         if authority.contains(['/', '?', '#']) {
-            return Err("ends after the host and port; requests bring their own path".into());
+            return Err("must end after the host and port; requests bring their own path".into());
         }
         let (host, port) =
             Host::parse_authority(authority).map_err(|Invalid(why)| why.to_owned())?;
@@ -255,7 +260,8 @@ fn word<T: Copy>(node: &Node<'_>, words: &[(&str, T)]) -> Result<T, String> {
         return Ok(*value);
     }
     let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-    Err(format!("unknown; {}", nearest::hint(text, &known)))
+    let hint = nearest::hint(text, &known);
+    Err(format!("{} is unknown; {hint}", quote(text)))
 }
 
 /// The word for a value.

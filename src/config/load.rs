@@ -62,11 +62,7 @@ pub fn load_effective(sources: &Sources) -> Result<(Loaded, Effective), Problems
 /// Validates one text, without environment and files. Problems stand in `labgate.toml`.
 pub fn parse_str(content: &str) -> Result<Config, Problems> {
     let texts = Texts {
-        files: vec![Text {
-            shown: USER_FILE.into(),
-            folder: "/".into(),
-            content: content.to_owned(),
-        }],
+        files: vec![Text::new(USER_FILE.into(), "/".into(), content.into())],
         variables: Vec::new(),
         current_dir: "/".into(),
     };
@@ -122,7 +118,7 @@ fn validate(
     read_file: &mut dyn FnMut(&Path) -> io::Result<String>,
     record: Record,
 ) -> Result<(Config, Vec<Problem>, Effective), Problems> {
-    let mut table = Table::new();
+    let mut table = Table::default();
     for (file, text) in texts.files.iter().enumerate() {
         tree::merge(&mut table, tree::parse(&text.content, file, &mut problems));
     }
@@ -201,10 +197,7 @@ impl Files<'_> {
                 let valid = error.utf8_error().valid_up_to();
                 let mut content = error.into_bytes();
                 content.truncate(valid);
-                let origin = Origin::File {
-                    file: self.texts.files.len(),
-                    offset: Some(valid),
-                };
+                let origin = Origin::in_file(self.texts.files.len(), valid);
                 self.text(shown, String::from_utf8(content).unwrap_or_default());
                 self.problems.push(origin, "not UTF-8 from here");
             }
@@ -213,10 +206,7 @@ impl Files<'_> {
     }
 
     fn unreadable(&mut self, shown: &Path, error: &io::Error) {
-        let origin = Origin::File {
-            file: self.texts.files.len(),
-            offset: None,
-        };
+        let origin = Origin::file(self.texts.files.len());
         self.text(shown, String::new());
         self.problems
             .push(origin, format!("cannot be read: {error}"));
@@ -224,11 +214,9 @@ impl Files<'_> {
 
     fn text(&mut self, shown: &Path, content: String) {
         let path = self.sources.current_dir.join(shown);
-        self.texts.files.push(Text {
-            shown: shown.to_owned(),
-            folder: path.parent().unwrap_or(&path).to_owned(),
-            content,
-        });
+        let folder = path.parent().unwrap_or(&path).to_owned();
+        let text = Text::new(shown.to_owned(), folder, content);
+        self.texts.files.push(text);
     }
 }
 

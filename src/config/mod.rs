@@ -2,8 +2,10 @@
 //!
 //! In: the layers of `docs/configuration.md` (defaults, files, overrides, environment). Out: a
 //! [`Config`] of parsed types with every reference resolved, or all problems at once, each with
-//! file, line and column. Reading files happens in `load`; validation does no I/O.
-//! Not here: anything that opens a socket or starts a task (`runtime`).
+//! file, line and column. The way of a value: `load` and `env` find the layers, `tree` parses and merges
+//! them, `sections` and `route` say which keys there are, `read` and `nested` fetch those, `form` and
+//! `units` parse them, `secrets` follows references. Validation itself does no I/O.
+//! Not here: anything that opens a socket or starts a task (`runtime`), and what is in certificates.
 
 mod access;
 mod env;
@@ -11,6 +13,7 @@ mod form;
 pub mod load;
 pub mod names;
 mod nearest;
+mod nested;
 pub mod origin;
 pub mod problem;
 mod read;
@@ -21,7 +24,7 @@ pub mod show;
 mod tree;
 mod units;
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::{HeaderName, Method};
 use ipnet::IpNet;
@@ -36,7 +39,8 @@ use crate::{
 pub struct Config {
     /// `[server]`
     pub server: Server,
-    /// `[[listener]]`, at least one (default: `public` on `127.0.0.1` with the port of `public_url`).
+    /// `[[listener]]`, at least one (default: `public` on `127.0.0.1` with the port of a plain
+    /// `public_url`, or 8000 where it is https and TLS ends elsewhere).
     pub listeners: Vec<Listener>,
     /// `[admin]`
     pub admin: Admin,
@@ -151,7 +155,7 @@ pub struct Limits {
 pub struct LocalUser {
     /// Unique.
     pub name: String,
-    /// Plain text or an `$argon2id$` string.
+    /// Plain text or an `$argon2id$` string; one line, not a sample value, not the name.
     pub password: Secret<String>,
     /// Group names.
     pub groups: Vec<String>,
@@ -168,7 +172,9 @@ pub struct Route {
     pub title: String,
     /// Which host it answers on; default: the host of `public_url`.
     pub host: HostPattern,
-    /// Absolute path prefix, matched on segment borders; `/` matches all.
+    /// Absolute path prefix, matched on segment borders; `/` matches all. With a slash at its end, a
+    /// request for the bare prefix is redirected to it. No other ends with a slash;
+    /// none has a percent sign, an empty or a dot segment.
     pub path: String,
     /// Where requests go.
     pub upstream: Upstream,
@@ -273,3 +279,17 @@ pub struct Ui {
     /// One line shown on sign-in and home.
     pub notice: Option<String>,
 }
+
+impl fmt::Display for Upstream {
+    /// As it is written in a configuration.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
+            Self::Http { host, port } => write!(f, "http://{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

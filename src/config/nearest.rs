@@ -10,16 +10,17 @@ pub(super) fn hint(unknown: &str, known: &[&str]) -> String {
     }
     let mut known = known.to_vec();
     known.sort_unstable();
+    known.dedup();
     format!("known: {}", known.join(", "))
 }
 
-/// The known word with the fewest edits, if those are at most a third of its letters (at least 2).
+/// The known word with the fewest edits, if those are at most a third of its letters (at least 1).
 fn nearest<'k>(unknown: &str, known: &[&'k str]) -> Option<&'k str> {
     let unknown: Vec<char> = unknown.to_lowercase().chars().take(LONGEST).collect();
     known
         .iter()
         .map(|word| (edits(&unknown, word), *word))
-        .filter(|(edits, word)| *edits <= (word.len() / 3).max(2) && *edits < word.len())
+        .filter(|(edits, word)| *edits <= (word.len() / 3).max(1))
         .min()
         .map(|(_, word)| word)
 }

@@ -14,14 +14,31 @@ pub(super) enum Origin {
     /// Nobody wrote it.
     Default,
     /// Index into [`Texts::variables`].
-    Environment(usize),
-    /// Index into [`Texts::files`].
-    File {
-        /// Lower layers have lower numbers.
-        file: usize,
-        /// Byte offset in its text; `None` is the file as a whole.
-        offset: Option<usize>,
-    },
+    Environment(u32),
+    /// Index into [`Texts::files`], and byte offset; no offset is the file as a whole.
+    File(u32, Option<u32>),
+}
+
+impl Origin {
+    /// What stands at this byte of this file.
+    pub(super) fn in_file(file: usize, offset: usize) -> Self {
+        Self::File(small(file), Some(small(offset)))
+    }
+
+    /// A whole file.
+    pub(super) fn file(file: usize) -> Self {
+        Self::File(small(file), None)
+    }
+
+    /// A variable.
+    pub(super) fn variable(index: usize) -> Self {
+        Self::Environment(small(index))
+    }
+}
+
+/// Half the size, since every value has an origin. Beyond 4 GiB places are wrong, and nothing else.
+fn small(index: usize) -> u32 {
+    u32::try_from(index).unwrap_or(u32::MAX)
 }
 
 /// One file, read.
@@ -33,6 +50,31 @@ pub(super) struct Text {
     pub(super) folder: PathBuf,
     /// What it says; empty when it could not be read.
     pub(super) content: String,
+    /// Where each line but the first starts, ascending.
+    lines: Vec<usize>,
+}
+
+impl Text {
+    pub(super) fn new(shown: PathBuf, folder: PathBuf, content: String) -> Self {
+        let breaks = memchr::memchr_iter(b'\n', content.as_bytes());
+        Self {
+            shown,
+            folder,
+            lines: breaks.map(|offset| offset + 1).collect(),
+            content,
+        }
+    }
+
+    /// Line and column, both from 1; a column is a character.
+    fn position(&self, offset: usize) -> (usize, usize) {
+        let line = self.lines.partition_point(|start| *start <= offset);
+        let start = match line {
+            0 => 0,
+            line => self.lines.get(line - 1).copied().unwrap_or(0),
+        };
+        let before = self.content.get(start..offset).unwrap_or_default();
+        (line + 1, before.chars().count() + 1)
+    }
 }
 
 /// Everything that was written, in layers from low to high: `files`, then `variables`.
@@ -50,14 +92,14 @@ impl Texts {
     pub(super) fn place(&self, origin: Origin) -> Place {
         match origin {
             Origin::Default => Place::Default,
-            Origin::Environment(index) => match self.variables.get(index) {
+            Origin::Environment(index) => match self.variables.get(index as usize) {
                 Some((name, _)) => Place::Environment(name.clone()),
                 None => Place::Default,
             },
-            Origin::File { file, offset } => match self.files.get(file) {
+            Origin::File(file, offset) => match self.files.get(file as usize) {
                 Some(text) => Place::File {
                     path: text.shown.clone(),
-                    position: offset.map(|offset| position(&text.content, offset)),
+                    position: offset.map(|offset| text.position(offset as usize)),
                 },
                 None => Place::Default,
             },
@@ -67,7 +109,7 @@ impl Texts {
     /// The folder that a relative path at `origin` starts from.
     pub(super) fn folder(&self, origin: Origin) -> &Path {
         match origin {
-            Origin::File { file, .. } => match self.files.get(file) {
+            Origin::File(file, _) => match self.files.get(file as usize) {
                 Some(text) => &text.folder,
                 None => &self.current_dir,
             },
@@ -82,14 +124,6 @@ impl Texts {
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
     }
-}
-
-/// Line and column, both from 1; a column is a character.
-fn position(content: &str, offset: usize) -> (usize, usize) {
-    let before = content.get(..offset).unwrap_or(content);
-    let line = memchr::memchr_iter(b'\n', before.as_bytes()).count() + 1;
-    let column = before.chars().rev().take_while(|&c| c != '\n').count() + 1;
-    (line, column)
 }
 
 /// Where a value or a problem stands. `Display` is what a problem starts with
@@ -145,9 +179,14 @@ mod tests {
 
     #[test]
     fn positions_count_lines_and_characters_from_one() {
+        let position = |content: &str, offset| {
+            Text::new("a".into(), "/".into(), content.into()).position(offset)
+        };
         assert_eq!(position("", 0), (1, 1));
+        assert_eq!(position("ab", 1), (1, 2));
         assert_eq!(position("a\nä = 1", 6), (2, 4));
+        assert_eq!(position("a\n", 1), (1, 2), "the line break itself");
         assert_eq!(position("a\n", 2), (2, 1));
-        assert_eq!(position("ä", 1), (1, 2), "not on a character");
+        assert_eq!(position("a\n", 9), (2, 1), "beyond the end");
     }
 }

@@ -59,6 +59,10 @@ impl Found {
         self.0.is_empty()
     }
 
+    pub(super) const fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// In order, with places that a person can find.
     pub(super) fn into_problems(mut self, texts: &Texts) -> Vec<Problem> {
         self.0.sort_by_key(|(origin, _)| *origin);

@@ -3,8 +3,8 @@
 //! A key exists because a line reads it: `Section` remembers what it was asked for, so that what
 //! nobody asked for is an unknown key, and writes down what it answered, for `config show`. To add a
 //! key is to add that line (and the field it fills).
-//! In: [`Table`]. Out: values; problems and warnings in [`Reader`]. Not here: what values look like
-//! (`form`) and which keys there are (`sections` and below).
+//! In: [`Table`]. Out: values; problems and warnings in [`Reader`]. Not here: tables in tables
+//! (`nested`), what values look like (`form`) and which keys there are (`sections` and below).
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -20,7 +20,7 @@ use super::{
     nearest,
     origin::{Origin, Texts},
     problem::Found,
-    show::Record,
+    show::{Record, quote},
     tree::{Node, Table, Value},
 };
 
@@ -41,11 +41,30 @@ pub(super) struct Section<'r, 't> {
     table: Option<&'t Table<'t>>,
     /// Where the table starts.
     pub(super) origin: Origin,
-    /// Before each key in messages: `limits.`, `route "lab": `.
-    label: String,
+    pub(super) label: Label<'r>,
     /// Before each key in `config show`: `tls.`.
     prefix: &'static str,
     asked: Vec<&'static str>,
+}
+
+/// What stands before each key in messages; put together only when there is one.
+pub(super) enum Label<'l> {
+    /// `route "lab": `, or `route 3: ` where it has no name.
+    Element(&'static str, Option<&'l str>, usize),
+    Root,
+    /// `limits.`, after what stands before `limits`.
+    Table(&'l Label<'l>, &'static str),
+}
+
+impl fmt::Display for Label<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Element(key, Some(name), _) => write!(f, "{key} {}: ", quote(name)),
+            Self::Element(key, None, index) => write!(f, "{key} {}: ", index + 1),
+            Self::Root => Ok(()),
+            Self::Table(parent, key) => write!(f, "{parent}{key}."),
+        }
+    }
 }
 
 impl<'t> Reader<'t> {
@@ -55,14 +74,14 @@ impl<'t> Reader<'t> {
         table: &'t Table<'t>,
         read: impl FnOnce(&mut Section<'_, 't>) -> R,
     ) -> R {
-        self.table(Some(table), Origin::Default, String::new(), "", read)
+        self.table(Some(table), Origin::Default, Label::Root, "", read)
     }
 
-    fn table<R>(
-        &mut self,
+    pub(super) fn table<'r, R>(
+        &'r mut self,
         table: Option<&'t Table<'t>>,
         origin: Origin,
-        label: String,
+        label: Label<'r>,
         prefix: &'static str,
         read: impl FnOnce(&mut Section<'_, 't>) -> R,
     ) -> R {
@@ -72,7 +91,7 @@ impl<'t> Reader<'t> {
             origin,
             label,
             prefix,
-            asked: Vec::new(),
+            asked: Vec::with_capacity(MOST_KEYS),
         };
         let result = read(&mut section);
         section.refuse_unknown_keys();
@@ -111,16 +130,7 @@ impl<'t> Section<'_, 't> {
         parse: impl FnOnce(&str) -> Result<String, String>,
     ) -> Option<String> {
         let node = self.find(key)?;
-        match form::text(node).and_then(parse) {
-            Ok(text) => {
-                self.record(key, node.origin, || text.show());
-                Some(text)
-            }
-            Err(message) => {
-                self.problem(node.origin, key, message);
-                None
-            }
-        }
+        self.take(key, node, form::text(node).and_then(parse))
     }
 
     /// A text with rules of its own and a default.
@@ -160,7 +170,14 @@ impl<'t> Section<'_, 't> {
                 self.record(key, node.origin, || NONE.to_owned().show());
                 None
             }
-            Some(node) => self.read(key, node),
+            Some(node) => {
+                let read = T::read(node);
+                self.take(
+                    key,
+                    node,
+                    read.map_err(|wrong| format!("{wrong}; {NONE:?} is no limit")),
+                )
+            }
         }
     }
 
@@ -200,151 +217,22 @@ impl<'t> Section<'_, 't> {
         node: &Node<'t>,
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Vec<T> {
-        let texts: Vec<(Origin, Result<&str, String>)> = match &node.value {
-            Value::Array(items) => items
-                .iter()
-                .map(|node| match &node.value {
-                    Value::String(text) => (node.origin, Ok(&**text)),
-                    _ => (node.origin, Err(mismatch("a list of texts", node))),
-                })
-                .collect(),
-            Value::String(text) if matches!(node.origin, Origin::Environment(_)) => text
-                .split(',')
-                .map(|text| (node.origin, Ok(text.trim())))
-                .collect(),
-            _ => vec![(node.origin, Err(mismatch("a list of texts", node)))],
+        let mut list = Vec::new();
+        let mut item = |origin, text: Result<&str, String>| match text.and_then(&parse) {
+            Ok(value) => list.push(value),
+            Err(message) => self.problem(origin, key, message),
         };
-        let mut list = Vec::with_capacity(texts.len());
-        for (origin, text) in texts {
-            match text.and_then(&parse) {
-                Ok(value) => list.push(value),
-                Err(message) => self.problem(origin, key, message),
-            }
+        match (&node.value, node.origin) {
+            (Value::Array(items), _) => items.iter().for_each(|node| match &node.value {
+                Value::String(text) => item(node.origin, Ok(text)),
+                _ => item(node.origin, Err(mismatch("a list of texts", node))),
+            }),
+            (Value::String(text), Origin::Environment(_)) => text
+                .split(',')
+                .for_each(|text| item(node.origin, Ok(text.trim()))),
+            _ => item(node.origin, Err(mismatch("a list of texts", node))),
         }
         list
-    }
-
-    /// A table under its own header, `[key]`; read with defaults when nobody wrote it.
-    pub(super) fn section<R>(
-        &mut self,
-        key: &'static str,
-        read: impl FnOnce(&mut Section<'_, 't>) -> R,
-    ) -> R {
-        let found = self.find(key);
-        let (table, origin) = match found.map(|node| (&node.value, node)) {
-            Some((Value::Table(table), node)) => (Some(table), node.origin),
-            Some((_, node)) => {
-                self.problem(node.origin, key, mismatch("a table", node));
-                (None, node.origin)
-            }
-            None => (None, self.origin),
-        };
-        let label = format!("{}{key}.", self.label);
-        self.reader.record.table(label.trim_end_matches('.'));
-        self.reader.table(table, origin, label, "", read)
-    }
-
-    /// A table that is one value of this one, `key = { … }`.
-    pub(super) fn unit<R>(
-        &mut self,
-        key: &'static str,
-        prefix: &'static str,
-        read: impl FnOnce(&mut Section<'_, 't>) -> R,
-    ) -> Option<R> {
-        let node = self.find(key)?;
-        let Value::Table(table) = &node.value else {
-            self.problem(node.origin, key, mismatch("a table", node));
-            return None;
-        };
-        let label = format!("{}{key}.", self.label);
-        Some(
-            self.reader
-                .table(Some(table), node.origin, label, prefix, read),
-        )
-    }
-
-    /// Reads a node of this table as a table of its own, without writing down what it says.
-    pub(super) fn inner<R>(
-        &mut self,
-        key: &'static str,
-        node: &'t Node<'t>,
-        read: impl FnOnce(&mut Section<'_, 't>) -> R,
-    ) -> Option<R> {
-        let Value::Table(table) = &node.value else {
-            self.problem(node.origin, key, mismatch("a table", node));
-            return None;
-        };
-        let label = format!("{}{key}.", self.label);
-        let record = std::mem::take(&mut self.reader.record);
-        let result = self.reader.table(Some(table), node.origin, label, "", read);
-        self.reader.record = record;
-        Some(result)
-    }
-
-    /// An array of tables, `[[key]]`, each read in turn. `path` is the whole name of the array.
-    pub(super) fn tables<R>(
-        &mut self,
-        key: &'static str,
-        path: &'static str,
-        mut read: impl FnMut(&mut Section<'_, 't>) -> R,
-    ) -> Vec<R> {
-        let Some(node) = self.find(key) else {
-            return Vec::new();
-        };
-        let Value::Array(items) = &node.value else {
-            self.no_tables(key, node);
-            return Vec::new();
-        };
-        let mut results = Vec::with_capacity(items.len());
-        for (index, node) in items.iter().enumerate() {
-            let Value::Table(table) = &node.value else {
-                self.problem(node.origin, key, mismatch("a table", node));
-                continue;
-            };
-            let label = match table.get("name").map(|entry| &entry.node.value) {
-                Some(Value::String(name)) => {
-                    format!("{key} {}: ", name.clone().into_owned().show())
-                }
-                _ => format!("{key} {}: ", index + 1),
-            };
-            self.reader.record.element(path);
-            results.push(
-                self.reader
-                    .table(Some(table), node.origin, label, "", &mut read),
-            );
-        }
-        results
-    }
-
-    /// One element of `[[path]]` that nobody wrote.
-    pub(super) fn default_table<R>(
-        &mut self,
-        path: &'static str,
-        read: impl FnOnce(&mut Section<'_, 't>) -> R,
-    ) -> R {
-        self.reader.record.element(path);
-        let label = format!("{path}: ");
-        self.reader.table(None, Origin::Default, label, "", read)
-    }
-
-    /// Something else stands where `[[key]]` belongs; every variable that did so is named.
-    fn no_tables(&mut self, key: &'static str, node: &Node<'t>) {
-        match (&node.value, node.origin) {
-            (Value::Table(table), Origin::Environment(_)) => {
-                for entry in table.values() {
-                    self.no_tables(key, &entry.node);
-                }
-            }
-            (_, Origin::Environment(_)) => self.problem(
-                node.origin,
-                key,
-                "a variable sets values in tables, not in arrays; use a file in the overrides folder",
-            ),
-            _ => {
-                let message = mismatch("an array of tables", node);
-                self.problem(node.origin, key, message);
-            }
-        }
     }
 
     /// Whether the key is written, as an empty list or text.
@@ -403,7 +291,16 @@ impl<'t> Section<'_, 't> {
 
     /// Reads a node in its form, tells a problem, and writes down what it says.
     fn read<T: Form>(&mut self, key: &'static str, node: &Node<'t>) -> Option<T> {
-        match T::read(node) {
+        self.take(key, node, T::read(node))
+    }
+
+    fn take<T: Form>(
+        &mut self,
+        key: &'static str,
+        node: &Node<'t>,
+        read: Result<T, String>,
+    ) -> Option<T> {
+        match read {
             Ok(value) => {
                 self.record(key, node.origin, || value.show());
                 Some(value)
@@ -431,14 +328,17 @@ impl<'t> Section<'_, 't> {
     }
 
     fn refuse_unknown_keys(&mut self) {
-        for (key, entry) in self.table.into_iter().flatten() {
-            if !self.asked.contains(&&**key) {
+        for (key, entry) in self.table.into_iter().flat_map(Table::iter) {
+            if !self.asked.contains(&key) {
                 let hint = nearest::hint(key, &self.asked);
                 self.problem(entry.key, key, format!("unknown key; {hint}"));
             }
         }
     }
 }
+
+/// About as many as the largest table has; a guess only costs time.
+const MOST_KEYS: usize = 24;
 
 /// `["a", "b"]`.
 pub(super) fn show_list<T: fmt::Display>(list: &[T]) -> String {

@@ -43,12 +43,16 @@ fn one(
         table.unique("name", name.clone(), &mut known.names, |name| quote(name));
     }
     let title = table.value("title", name.clone().unwrap_or_default());
+    let told = table.reader.problems.len();
     let host = table.value("host", HostPattern::Exact(main.clone()));
     let path = table.text_or("path", "/", prefix);
-    let place = (host.clone(), path.clone());
-    table.unique("path", place, &mut known.places, |(host, path)| {
-        format!("{} on {}", quote(path), host.show())
-    });
+    // What stands in for a wrong value would clash with what is right.
+    if table.reader.problems.len() == told {
+        let place = (host.clone(), bare(&path).to_owned());
+        table.unique("path", place, &mut known.places, |(host, path)| {
+            format!("{} on {}", quote(path), host.show())
+        });
+    }
     let upstream = table.required("upstream", "write \"http://host:port\" or \"unix:/path\"");
     let app = table.value("app", App::default());
     let token = table.secret("token");
@@ -92,13 +96,13 @@ const fn strips_prefix(app: App) -> bool {
     }
 }
 
-/// A path prefix, without the slash at its end unless it is the root. What could be read in two ways
-/// (percent signs, dot segments, empty segments, backslashes) is refused, so that the text here
-/// is what requests are compared with (RFC 3986 §3.3 and §6.2.2).
+/// A path prefix as written; with a slash at its end, requests without it are redirected. What could
+/// be read in two ways (percent signs, dot segments, empty segments, backslashes) is refused, so
+/// that the text here is what requests are compared with (RFC 3986 §3.3 and §6.2.2).
 fn prefix(text: &str) -> Result<String, String> {
     let path = text.strip_suffix('/').unwrap_or(text);
     if !text.starts_with('/') {
-        return Err("starts with /".into());
+        return Err("must start with /".into());
     }
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@".contains(&byte);
     if let Some(bad) = text.chars().find(|&c| !u8::try_from(c).is_ok_and(plain)) {
@@ -119,7 +123,15 @@ fn prefix(text: &str) -> Result<String, String> {
     {
         return Err(format!("{RESERVED} is where our own pages live"));
     }
-    Ok(if path.is_empty() { "/" } else { path }.into())
+    Ok(text.to_owned())
+}
+
+/// A path prefix without the slash at its end, unless it is the root: what two routes may not share.
+fn bare(path: &str) -> &str {
+    match path {
+        "/" => path,
+        _ => path.strip_suffix('/').unwrap_or(path),
+    }
 }
 
 #[cfg(test)]
@@ -130,7 +142,7 @@ mod tests {
     fn a_path_reads_in_one_way_only() {
         assert_eq!(prefix("/").as_deref(), Ok("/"));
         assert_eq!(prefix("/rstudio").as_deref(), Ok("/rstudio"));
-        assert_eq!(prefix("/rstudio/").as_deref(), Ok("/rstudio"));
+        assert_eq!(prefix("/rstudio/").as_deref(), Ok("/rstudio/"));
         assert_eq!(prefix("/a.b/..c/~d;e").as_deref(), Ok("/a.b/..c/~d;e"));
         assert_eq!(prefix("/.labgates").as_deref(), Ok("/.labgates"));
         for bad in [

@@ -52,7 +52,7 @@ impl Section<'_, '_> {
     pub(super) fn secret(&mut self, key: &'static str) -> Option<Secret<String>> {
         let node = self.find(key)?;
         let (origin, value) = match &node.value {
-            Value::Table(_) => self.inner(key, node, reference)??,
+            Value::Table(_) => self.unrecorded(key, node, reference)??,
             Value::String(value) => (node.origin, Secret::new(value.clone().into_owned())),
             _ => {
                 let forms = "a text, { env = \"NAME\" } or { file = \"/path\" }";

@@ -115,7 +115,7 @@ fn listeners(root: &mut Section<'_, '_>, public_url: &PublicUrl) -> Vec<Option<L
             tls: if has_tls { Some(tls?) } else { None },
         })
     });
-    if !listeners.is_empty() || root.has("listener") {
+    if !listeners.is_empty() {
         return listeners;
     }
     // Behind https without a listener, somebody else ends TLS and comes to us by plain HTTP.

@@ -3,10 +3,7 @@
 //! In: the text of a file, or a value for a path of keys (`env`). Out: [`Table`]. Not here: what
 //! the keys mean (`read` and above). TOML v1.0.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-};
+use std::{borrow::Cow, collections::HashMap};
 
 use toml::de::{DeTable, DeValue};
 
@@ -16,8 +13,47 @@ use super::{origin::Origin, problem::Found};
 /// An access rule half from one file and half from another would let in people that neither names.
 const UNITS: [&str; 4] = ["access", "password", "tls", "token"];
 
-/// A table; `Cow` since nearly all keys and texts can be borrowed from the file.
-pub(super) type Table<'t> = BTreeMap<Cow<'t, str>, Entry<'t>>;
+/// A table, sorted by key: one allocation each, since there are many small ones. `Cow` since nearly
+/// all keys and texts can be borrowed from the file.
+#[derive(Debug, Default)]
+pub(super) struct Table<'t>(Vec<(Cow<'t, str>, Entry<'t>)>);
+
+impl<'t> Table<'t> {
+    /// Sorts what a file's table gives.
+    fn new(mut entries: Vec<(Cow<'t, str>, Entry<'t>)>) -> Self {
+        entries.sort_by(|(one, _), (other, _)| one.cmp(other));
+        Self(entries)
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Entry<'t>> {
+        let index = self.find(key).ok()?;
+        self.0.get(index).map(|(_, entry)| entry)
+    }
+
+    fn get_mut(&mut self, key: &str) -> Option<&mut Entry<'t>> {
+        let index = self.find(key).ok()?;
+        self.0.get_mut(index).map(|(_, entry)| entry)
+    }
+
+    /// Adds a key that is not there yet.
+    fn add(&mut self, key: Cow<'t, str>, entry: Entry<'t>) {
+        if let Err(index) = self.find(&key) {
+            self.0.insert(index, (key, entry));
+        }
+    }
+
+    fn find(&self, key: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| (**known).cmp(key))
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Entry<'t>)> {
+        self.0.iter().map(|(key, entry)| (&**key, entry))
+    }
+}
 
 /// One key of a table.
 #[derive(Debug)]
@@ -60,7 +96,7 @@ impl Node<'_> {
     }
 
     /// The text of `name` in an element of an array of tables.
-    fn name(&self) -> Option<&str> {
+    pub(super) fn name(&self) -> Option<&str> {
         match &self.value {
             Value::Table(table) => match &table.get("name")?.node.value {
                 Value::String(name) => Some(name),
@@ -73,10 +109,7 @@ impl Node<'_> {
 
 /// Parses one file. Syntax errors go to `found`; then the table is not the whole file.
 pub(super) fn parse<'t>(content: &'t str, file: usize, found: &mut Found) -> Table<'t> {
-    let at = |offset| Origin::File {
-        file,
-        offset: Some(offset),
-    };
+    let at = |offset| Origin::in_file(file, offset);
     let (root, errors) = DeTable::parse_recoverable(content);
     for error in errors {
         let offset = error.span().map_or(0, |span| span.start);
@@ -86,15 +119,14 @@ pub(super) fn parse<'t>(content: &'t str, file: usize, found: &mut Found) -> Tab
 }
 
 fn table<'t>(from: DeTable<'t>, at: &impl Fn(usize) -> Origin) -> Table<'t> {
-    from.into_iter()
-        .map(|(key, value)| {
-            let entry = Entry {
-                key: at(key.span().start),
-                node: node(at(value.span().start), value.into_inner(), at),
-            };
-            (key.into_inner(), entry)
-        })
-        .collect()
+    let entries = from.into_iter().map(|(key, value)| {
+        let entry = Entry {
+            key: at(key.span().start),
+            node: node(at(value.span().start), value.into_inner(), at),
+        };
+        (key.into_inner(), entry)
+    });
+    Table::new(entries.collect())
 }
 
 fn node<'t>(origin: Origin, from: DeValue<'t>, at: &impl Fn(usize) -> Origin) -> Node<'t> {
@@ -120,13 +152,11 @@ fn node<'t>(origin: Origin, from: DeValue<'t>, at: &impl Fn(usize) -> Origin) ->
 
 /// Lays `over` on `base`: tables merge key by key, arrays of tables by `name`, all else replaces.
 pub(super) fn merge<'t>(base: &mut Table<'t>, over: Table<'t>) {
-    for (key, entry) in over {
+    for (key, entry) in over.0 {
         match base.get_mut(&key) {
             Some(below) if UNITS.contains(&&*key) => *below = entry,
             Some(below) => merge_node(&mut below.node, entry.node),
-            None => {
-                base.insert(key, entry);
-            }
+            None => base.add(key, entry),
         }
     }
 }
@@ -166,33 +196,29 @@ fn merge_by_name<'t>(base: &mut Vec<Node<'t>>, over: Vec<Node<'t>>) {
     }
 }
 
-/// Sets the value at a path of keys, making tables on the way. `Err` where a shorter path already
-/// has a value, or a longer one made a table here.
+/// Sets the value at a path of keys, making tables on the way. `None` where that path, or a shorter
+/// or longer one, has a value already.
 pub(super) fn insert<'t>(
-    mut table: &mut Table<'t>,
+    table: &mut Table<'t>,
     path: &[Cow<'t, str>],
     node: Node<'t>,
-) -> Result<(), ()> {
+) -> Option<()> {
+    let (key, rest) = path.split_first()?;
     let origin = node.origin;
-    let Some((last, way)) = path.split_last() else {
-        return Err(());
-    };
-    for key in way {
-        let entry = table.entry(key.clone()).or_insert_with(|| Entry {
-            key: origin,
-            node: Node {
-                value: Value::Table(Table::new()),
-                origin,
-            },
-        });
-        table = match &mut entry.node.value {
-            Value::Table(table) => table,
-            _ => return Err(()),
-        };
+    if rest.is_empty() {
+        if table.get(key).is_some() {
+            return None;
+        }
+        table.add(key.clone(), Entry { key: origin, node });
+        return Some(());
     }
-    let entry = Entry { key: origin, node };
-    match table.insert(last.clone(), entry) {
-        None => Ok(()),
-        Some(_) => Err(()),
+    if table.get(key).is_none() {
+        let value = Value::Table(Table::default());
+        let node = Node { value, origin };
+        table.add(key.clone(), Entry { key: origin, node });
+    }
+    match &mut table.get_mut(key)?.node.value {
+        Value::Table(table) => insert(table, rest, node),
+        _ => None,
     }
 }

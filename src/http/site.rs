@@ -3,7 +3,7 @@
 //! One function gives the authority of a request or refuses it (RFC 9112 §3.2, RFC 9113 §8.3.1):
 //! [`authority`]. Not here: which hosts are known (`route`).
 
-use std::{fmt, str::FromStr};
+use std::{fmt, net::IpAddr, str::FromStr};
 
 use http::uri::Scheme;
 
@@ -121,6 +121,16 @@ impl PublicUrl {
         }
     }
 
+    /// Whether the main host is this machine by every reading: `localhost` and what is below it, or
+    /// a loopback address.
+    pub fn is_loopback(&self) -> bool {
+        let name = self.host.as_str();
+        let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
+        name == "localhost"
+            || name.ends_with(".localhost")
+            || address.is_ok_and(|address| address.is_loopback())
+    }
+
     /// The port that browsers connect to.
     pub fn effective_port(&self) -> u16 {
         self.port.unwrap_or(if self.https { 443 } else { 80 })
@@ -150,4 +160,20 @@ impl FromStr for PublicUrl {
             port: port.filter(|port| *port != default),
         })
     }
+}
+
+/// The host that a request is for, from its one `Host` field or, on HTTP/2, its `:authority`. That
+/// the two agree and that there is exactly one was checked by the head gate.
+pub fn authority<B>(request: &http::Request<B>) -> Result<Host, Invalid> {
+    let text = match request.headers().get(http::header::HOST) {
+        Some(host) => host
+            .to_str()
+            .map_err(|_| Invalid("the host is not ASCII"))?,
+        None => request
+            .uri()
+            .authority()
+            .ok_or(Invalid("no host was given"))?
+            .as_str(),
+    };
+    Host::parse_authority(text).map(|(host, _port)| host)
 }

@@ -156,5 +156,4 @@ pub fn prefix(route: &config::Route) -> &str {
 }
 
 #[cfg(test)]
-#[path = "table_tests.rs"]
 mod tests;

@@ -1,1 +1,271 @@
-//! To come.
+//! What runs: the snapshot built from a configuration, the workers, start, reload and stop.
+//!
+//! A [`Runtime`] is built from a valid `Config` and never changes; a reload builds another and swaps
+//! it. Workers notice by one atomic generation and renew their [`View`]; a request keeps the view
+//! that it began with. Sessions and open connections outlive it. `server` has start and stop,
+//! `worker` the data path's threads.
+
+mod server;
+mod signal;
+mod worker;
+
+use std::{
+    collections::HashMap,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use arc_swap::ArcSwap;
+use dashmap::DashMap;
+
+pub use server::{Options, Server, StartError};
+pub use signal::Signal;
+pub use worker::{Worker, WorkerHandle};
+
+use crate::{
+    app::BadToken,
+    client::TrustedProxies,
+    clock::Clock,
+    config::{self, Config},
+    http::{gate, site::PublicUrl},
+    pages,
+    policy::Policy,
+    rewrite::Rules,
+    route::{RouteId, RouteTable},
+    session::Sessions,
+    ui::Look,
+    upstream::Timeouts,
+};
+
+/// One configuration, ready to serve. Immutable.
+#[derive(Debug)]
+pub struct Runtime {
+    /// The main address.
+    pub public: PublicUrl,
+    /// The main host's home page, absolute.
+    pub home: String,
+    /// How our pages look.
+    pub look: Look,
+    /// Whose `X-Forwarded-*` is believed.
+    pub trusted: TrustedProxies,
+    /// `[limits]`
+    pub limits: config::Limits,
+    /// `[admin]`
+    pub admin: config::Admin,
+    /// How long a session lasts at most.
+    pub session_lifetime: Duration,
+    /// Host and path to route.
+    pub table: RouteTable,
+    routes: Vec<Route>,
+    by_name: HashMap<String, usize>,
+}
+
+/// A route that cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[error("route {route:?}")]
+pub struct RouteError {
+    /// Its name.
+    pub route: String,
+    /// Why.
+    pub source: BadToken,
+}
+
+/// One route, ready to serve.
+#[derive(Debug)]
+pub struct Route {
+    /// As configured; the table's index is its place here.
+    pub config: config::Route,
+    /// Same as `config.name`; stands in logs.
+    pub name: String,
+    /// How its requests and answers are rewritten.
+    pub rules: Rules,
+    /// Who may use it.
+    pub policy: Policy,
+    /// Where it goes, for logs.
+    pub upstream_text: String,
+    /// How long we wait for it.
+    pub timeouts: Timeouts,
+}
+
+impl Runtime {
+    /// Builds it. What needs files or sockets is done by listeners and store.
+    pub fn new(config: Config) -> Result<Self, RouteError> {
+        let table = RouteTable::new(&config.routes, &config.server.public_url);
+        let routes: Vec<Route> = config
+            .routes
+            .into_iter()
+            .enumerate()
+            .map(|(place, route)| Route::new(RouteId::new(place), route, &config.server.public_url))
+            .collect::<Result<_, _>>()?;
+        let by_name = routes
+            .iter()
+            .enumerate()
+            .map(|(place, route)| (route.name.clone(), place))
+            .collect();
+        Ok(Self {
+            home: format!("{}{}", config.server.public_url.origin(), pages::HOME),
+            public: config.server.public_url,
+            look: Look::new(&config.ui),
+            trusted: TrustedProxies::from(&config.trust),
+            limits: config.limits,
+            admin: config.admin,
+            session_lifetime: config.session.lifetime,
+            table,
+            routes,
+            by_name,
+        })
+    }
+
+    /// The route of an index that this snapshot's table gave.
+    pub fn route(&self, id: RouteId) -> Option<&Route> {
+        self.routes.get(id.index())
+    }
+
+    /// The route of a name.
+    pub fn route_named(&self, name: &str) -> Option<&Route> {
+        self.by_name
+            .get(name)
+            .and_then(|place| self.routes.get(*place))
+    }
+
+    /// All routes, in file order.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+}
+
+impl Route {
+    fn new(id: RouteId, config: config::Route, public: &PublicUrl) -> Result<Self, RouteError> {
+        let rules = Rules::compile(id, &config, public).map_err(|source| RouteError {
+            route: config.name.clone(),
+            source,
+        })?;
+        Ok(Self {
+            name: config.name.clone(),
+            policy: Policy::compile(id, &config.access),
+            upstream_text: config.upstream.to_string(),
+            timeouts: Timeouts {
+                connect: config.connect_timeout,
+                idle: rules.adapter().upstream_idle(),
+                response: config.response_timeout,
+                stall: config.stall_timeout,
+            },
+            rules,
+            config,
+        })
+    }
+}
+
+/// A worker's view of the snapshot: an `Rc` of this is what a request holds, so that no reference
+/// count shared between threads is written per request.
+#[derive(Debug)]
+pub struct View {
+    runtime: Arc<Runtime>,
+    /// What the head gate enforces.
+    pub gate_limits: Rc<gate::Limits>,
+}
+
+impl View {
+    /// A view of one snapshot.
+    pub fn new(runtime: Arc<Runtime>) -> Self {
+        let limits = &runtime.limits;
+        let gate_limits = Rc::new(gate::Limits {
+            header_timeout: limits.header_timeout,
+            keep_alive_timeout: limits.keep_alive_timeout,
+            upload_timeout: limits.upload_timeout,
+            download_timeout: limits.download_timeout,
+            max_header_bytes: limits.max_header_bytes,
+            max_headers: limits.max_headers,
+        });
+        Self {
+            runtime,
+            gate_limits,
+        }
+    }
+}
+
+impl View {
+    /// The snapshot itself, for another thread.
+    pub fn snapshot(&self) -> Arc<Runtime> {
+        Arc::clone(&self.runtime)
+    }
+}
+
+impl std::ops::Deref for View {
+    type Target = Runtime;
+
+    fn deref(&self) -> &Runtime {
+        &self.runtime
+    }
+}
+
+/// What all threads share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The snapshot that new requests get.
+    pub runtime: ArcSwap<Runtime>,
+    /// Moves with every swap; see [`Shared::swap`].
+    generation: AtomicU64,
+    /// The shared truth about sessions.
+    pub sessions: Arc<Sessions>,
+    /// Our own pages, on the control runtime.
+    pub pages: pages::PagesHandle,
+    /// Wall-clock time.
+    pub clock: Clock,
+    /// Open streams by user name; counted only while `max_streams_per_user` is set.
+    pub streams: DashMap<String, Arc<AtomicUsize>>,
+}
+
+/// A place among one user's open streams, given back when dropped.
+#[derive(Debug)]
+pub struct OpenStream(Arc<AtomicUsize>);
+
+impl Drop for OpenStream {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// One more stream of this user, unless `limit` are open.
+    pub fn open_stream(&self, user: &str, limit: usize) -> Option<OpenStream> {
+        let open = match self.streams.get(user) {
+            Some(open) => Arc::clone(&open),
+            None => Arc::clone(&self.streams.entry(user.to_owned()).or_default()),
+        };
+        let stream = OpenStream(open);
+        (stream.0.fetch_add(1, Ordering::Relaxed) < limit).then_some(stream)
+    }
+
+    /// What all threads share from the start.
+    pub fn new(
+        runtime: Runtime,
+        sessions: Arc<Sessions>,
+        pages: pages::PagesHandle,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            runtime: ArcSwap::from_pointee(runtime),
+            generation: AtomicU64::new(0),
+            sessions,
+            pages,
+            clock,
+            streams: DashMap::new(),
+        }
+    }
+
+    /// Moves with every swap of the snapshot.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// Gives new requests another snapshot.
+    pub fn swap(&self, runtime: Runtime) {
+        self.runtime.store(Arc::new(runtime));
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+}

@@ -63,22 +63,28 @@ pub(super) enum Broken {
 }
 
 impl Lane {
-    /// `early`: bytes of this direction that were read before; delivered first.
-    pub(super) fn new(sender: Sender, early: &[u8], nonce: Nonce, now: Instant) -> Self {
-        let mut filter = Filter::new(sender, nonce);
-        filter.follow(early);
+    /// `nonce`: what pings against this direction carry.
+    pub(super) fn new(sender: Sender, nonce: Nonce, now: Instant) -> Self {
         Self {
             sender,
-            filter,
-            pending: early.to_vec(),
+            filter: Filter::new(sender, nonce),
+            pending: Vec::new(),
             written: 0,
             dirty: false,
             phase: Phase::Open,
-            bytes: early.len() as u64,
+            bytes: 0,
             blocked_since: None,
             last_read: now,
             quiet_since: now,
         }
+    }
+
+    /// Bytes of this direction that were read before; delivered first. True when there was data
+    /// in them.
+    pub(super) fn begin(&mut self, early: &[u8]) -> bool {
+        self.pending = early.to_vec();
+        self.bytes = early.len() as u64;
+        self.filter.follow(early)
     }
 
     pub(super) const fn filter(&mut self) -> &mut Filter {

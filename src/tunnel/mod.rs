@@ -63,8 +63,8 @@ impl Default for Options {
     }
 }
 
-/// Why we end a tunnel ourselves.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// Why we end a tunnel, or anything else that is under way, ourselves.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Stop {
     /// The configuration has no such route any more, or not for this user.
     RouteGone,

@@ -36,8 +36,8 @@ where
     let now = Instant::now();
     let mut tunnel = Tunnel {
         // A pong comes back on the lane against which its ping went.
-        from_client: Lane::new(Sender::Client, &client.early, random(), now),
-        from_upstream: Lane::new(Sender::Upstream, &upstream.early, random(), now),
+        from_client: Lane::new(Sender::Client, random(), now),
+        from_upstream: Lane::new(Sender::Upstream, random(), now),
         client: client.io,
         upstream: upstream.io,
         options,
@@ -46,6 +46,10 @@ where
         stopping: None,
         half_over: None,
     };
+    if tunnel.from_client.begin(&client.early) {
+        (tunnel.activity)();
+    }
+    tunnel.from_upstream.begin(&upstream.early);
     drop((client.early, upstream.early));
     let mut stop = pin!(stop);
     let mut timer = pin!(sleep_until(now));
@@ -172,8 +176,9 @@ where
     /// The lane from `sender` to `receiver` failed. `Some` when that ends the tunnel.
     ///
     /// A receiver that takes no more may still have last words to be read. A sender that fails
-    /// without a close frame is an abort, and the receiver sees it as one.
+    /// before any close frame is an abort, and the receiver sees it as one.
     fn broken(&mut self, broken: Broken, sender: EndedBy, receiver: EndedBy) -> Option<EndedBy> {
+        let closing = self.from_client.is_closed() || self.from_upstream.is_closed();
         let lane = match sender {
             EndedBy::Client => &mut self.from_client,
             _ => &mut self.from_upstream,
@@ -183,7 +188,7 @@ where
             self.ended.get_or_insert(receiver);
             return None;
         }
-        if self.stopping.is_some() || lane.is_closed() {
+        if self.stopping.is_some() || closing {
             lane.end();
             return None;
         }

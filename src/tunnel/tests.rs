@@ -144,6 +144,7 @@ async fn early_bytes_are_delivered_first() {
     let mut at_client = [0; 4];
     lab.client.read_exact(&mut at_client).await.unwrap();
     assert_eq!(&at_client, b"\x81\x00\x82\x00");
+    assert_eq!(lab.activity.get(), 2);
 }
 
 #[tokio::test(flavor = "local")]
@@ -401,6 +402,44 @@ async fn a_stop_waits_for_the_end_of_a_frame_only_so_long() {
     assert_eq!(summary.ended, EndedBy::Stop(Stop::SessionEnded));
     assert!(before.elapsed() < Duration::from_millis(1100));
     assert!(next_frame(&mut lab.client).await.is_none());
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_stop_does_not_wait_for_a_side_that_takes_nothing() {
+    let mut lab = Lab::new(64);
+    let frame = encoded(&Frame::new(2, None, [0; 120]));
+    lab.upstream.write_all(&frame).await.unwrap();
+    let before = tokio::time::Instant::now();
+    lab.stop.send(Stop::ShuttingDown).unwrap();
+    assert_eq!(next_frame(&mut lab.upstream).await.unwrap().opcode, 8);
+    let summary = lab.relay.await.unwrap();
+    assert_eq!(summary.ended, EndedBy::Stop(Stop::ShuttingDown));
+    assert!(before.elapsed() < Duration::from_millis(1100));
+}
+
+#[tokio::test(flavor = "local", start_paused = true)]
+async fn a_stop_during_half_a_pong_still_closes_in_an_orderly_way() {
+    let mut lab = Lab::new(4096);
+    let ping = next_frame(&mut lab.client).await.unwrap();
+    assert_eq!(next_frame(&mut lab.upstream).await.unwrap().opcode, 9);
+    let half = encoded(&Frame::new(10, KEY, ping.payload));
+    lab.client.write_all(&half[..7]).await.unwrap();
+    tokio::task::yield_now().await;
+    lab.stop.send(Stop::SessionEnded).unwrap();
+    assert_eq!(next_frame(&mut lab.upstream).await.unwrap().opcode, 8);
+    assert!(next_frame(&mut lab.upstream).await.is_none());
+    assert_eq!(next_frame(&mut lab.client).await.unwrap().opcode, 8);
+}
+
+#[test]
+fn an_idle_tunnel_is_small() {
+    let side = || Side {
+        io: duplex(1).0,
+        early: Bytes::new(),
+    };
+    let options = Options::default();
+    let relay = relay(side(), side(), &options, std::future::pending(), || {});
+    assert!(size_of_val(&relay) < 1024, "{}", size_of_val(&relay));
 }
 
 #[tokio::test(flavor = "local", start_paused = true)]

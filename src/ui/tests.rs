@@ -33,7 +33,7 @@ fn sign_in_page(text: &str, state: SignInState, password: PasswordField) -> Sign
 fn problems(text: &str) -> Vec<Problem> {
     let tool = || text.to_owned();
     vec![
-        Problem::BadRequest("The path has dot segments."),
+        Problem::BadRequest("the path has dot segments"),
         Problem::BodyTooLarge { limit: 1 << 20 },
         Problem::Busy,
         Problem::CrossSite,

@@ -31,8 +31,8 @@ impl Lab {
     fn run(
         &self,
         input: &str,
-        command: impl FnOnce(&Context<'_>, &mut Terminal<'_>) -> u8,
-    ) -> (u8, String, String) {
+        command: impl FnOnce(&Context<'_>, &mut Terminal<'_>) -> Exit,
+    ) -> (Exit, String, String) {
         let context = Context {
             store: &self.store,
             configured: &self.configured,
@@ -50,15 +50,15 @@ impl Lab {
         (code, text(out), text(err))
     }
 
-    fn add(&self, new: &NewUser, input: &str) -> (u8, String, String) {
+    fn add(&self, new: &NewUser, input: &str) -> (Exit, String, String) {
         self.run(input, |context, terminal| add(context, new, terminal))
     }
 
     fn named(
         &self,
         name: &str,
-        command: fn(&Context<'_>, &str, &mut Terminal<'_>) -> u8,
-    ) -> (u8, String, String) {
+        command: fn(&Context<'_>, &str, &mut Terminal<'_>) -> Exit,
+    ) -> (Exit, String, String) {
         self.run("new password\n", |context, terminal| {
             command(context, name, terminal)
         })
@@ -122,7 +122,7 @@ fn a_user_with_a_password_can_sign_in() {
     let (code, out, err) = lab.add(&ana, "s3cret \r\nnot this\n");
     assert_eq!(
         (code, out.as_str(), err.as_str()),
-        (DONE, "added ana\n", "")
+        (Exit::Done, "added ana\n", "")
     );
     let user = lab.verify("ana", "s3cret ").unwrap();
     assert_eq!(user.email.as_deref(), Some("ana@example.org"));
@@ -136,7 +136,7 @@ fn a_user_without_a_password_gets_a_link() {
     let link = out.lines().last().unwrap();
     let start = "https://lab.example.org/.labgate/link?code=";
     let secret = link.strip_prefix(start).unwrap();
-    assert_eq!((code, secret.len()), (DONE, 43));
+    assert_eq!((code, secret.len()), (Exit::Done, 43));
     let links = SignInLinks::new(Arc::clone(&lab.store), Clock::default());
     assert_eq!(links.peek(secret).unwrap().as_deref(), Some("ana"));
     assert!(lab.verify("ana", "").is_none());
@@ -166,7 +166,7 @@ fn wrong_arguments_are_64_and_add_nobody() {
         (odd_group(""), ""),
     ] {
         let (code, out, err) = lab.add(&user, input);
-        assert_eq!((code, out.as_str()), (USAGE, ""), "{user:?}");
+        assert_eq!((code, out.as_str()), (Exit::Usage, ""), "{user:?}");
         assert!(err.starts_with("labgate: "), "{err}");
     }
     assert!(lab.store.list::<StoredUser>().unwrap().is_empty());
@@ -178,7 +178,7 @@ fn taken_names_are_refused_whoever_has_them() {
     lab.add(&new("ana"), "");
     for name in ["ana", "Ana", "bob", "BOB"] {
         let (code, _, err) = lab.add(&new(name), "");
-        assert_eq!(code, FAILED, "{name}");
+        assert_eq!(code, Exit::Failed, "{name}");
         assert!(err.contains("already"), "{err}");
     }
 }
@@ -191,7 +191,7 @@ fn passwd_disable_and_remove_end_the_stored_sessions() {
     let (code, out, _) = lab.named("ana", passwd);
     assert_eq!(
         (code, out.as_str()),
-        (DONE, "new password for ana; 1 session ended\n")
+        (Exit::Done, "new password for ana; 1 session ended\n")
     );
     assert!(lab.verify("ana", "old").is_none());
     lab.sign_in(lab.verify("ana", "new password").unwrap());
@@ -207,7 +207,7 @@ fn passwd_disable_and_remove_end_the_stored_sessions() {
     let (code, _, err) = lab.named("ana", remove);
     assert_eq!(
         (code, err.as_str()),
-        (FAILED, "labgate: there is no user \"ana\"\n")
+        (Exit::Failed, "labgate: there is no user \"ana\"\n")
     );
 }
 
@@ -216,7 +216,7 @@ fn users_of_the_configuration_are_changed_there() {
     let lab = Lab::new();
     for command in [passwd, disable, remove] {
         let (code, _, err) = lab.named("bob", command);
-        assert_eq!(code, FAILED);
+        assert_eq!(code, Exit::Failed);
         assert!(err.contains("change it there"), "{err}");
     }
 }
@@ -241,7 +241,7 @@ bob   configuration    staff
 cy    no password yet
 dan   disabled
 ";
-    assert_eq!((code, out.as_str()), (DONE, expected));
+    assert_eq!((code, out.as_str()), (Exit::Done, expected));
 }
 
 #[test]
@@ -249,16 +249,16 @@ fn a_running_server_is_named_as_the_reason() {
     let lab = Lab::new();
     let state = lab.state.path().to_owned();
     let (code, _, err) = lab.run("", |_, terminal| open_store(&state, terminal).unwrap_err());
-    assert_eq!(code, FAILED);
+    assert_eq!(code, Exit::Failed);
     assert!(
         err.contains("another labgate (process ") && err.contains("stop it first"),
         "{err}"
     );
     lab.store.close();
     let (code, ..) = lab.run("", |_, terminal| {
-        open_store(&state, terminal).map_or_else(|c| c, |_| 0)
+        open_store(&state, terminal).map_or_else(|exit| exit, |_| Exit::Done)
     });
-    assert_eq!(code, DONE);
+    assert_eq!(code, Exit::Done);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use super::{
 /// Why a request is not answered as it wished.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Problem {
-    /// 400. Which rule the request breaks, as a sentence of ours.
+    /// 400. Which rule the request breaks: "it was refused because …".
     BadRequest(&'static str),
     /// 413: the body is larger than the route takes.
     BodyTooLarge {

@@ -36,7 +36,7 @@ impl Problem {
         match self {
             Self::BadRequest(rule) => Texts::new(
                 "This request is malformed",
-                *rule,
+                format!("It was refused because {rule}."),
                 Yours,
                 "If you typed the address, check it. If a link led here, its author should know.",
             ),

@@ -5,7 +5,7 @@ use super::*;
 const MAIN: &str = "https://lab.example.org";
 const TOOL: &str = "https://jupyter.example.org";
 /// One JSON string per line.
-const HOSTILE: &str = include_str!("../../tests/corpus/return_targets.txt");
+const HOSTILE: &str = include_str!("../../../tests/corpus/return_targets.txt");
 
 fn parse_at(text: &str, site: &str) -> Return {
     let site: PublicUrl = site.parse().unwrap();

@@ -1,0 +1,224 @@
+//! What a whole configuration gives: values, or problems in words that are pinned here.
+
+use std::{fs, path::Path};
+
+use tempfile::TempDir;
+
+use super::{
+    load::{Loaded, Sources, load, load_effective, parse_str},
+    problem::Problems,
+    *,
+};
+
+mod examples;
+mod golden;
+mod layers;
+mod properties;
+
+/// A current directory with files, and an environment.
+struct Place {
+    folder: TempDir,
+    sources: Sources,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let sources = Sources {
+            current_dir: folder.path().into(),
+            ..Sources::default()
+        };
+        Self { folder, sources }
+    }
+
+    fn file(self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        let path = self.folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+        self
+    }
+
+    fn variable(mut self, name: &str, value: &str) -> Self {
+        self.sources.environment.push((name.into(), value.into()));
+        self
+    }
+
+    fn argument(mut self, file: &str) -> Self {
+        self.sources.files.push(file.into());
+        self
+    }
+
+    fn load(&self) -> Result<Loaded, Problems> {
+        load(&self.sources)
+    }
+
+    fn config(&self) -> Config {
+        match self.load() {
+            Ok(loaded) => loaded.config,
+            Err(problems) => panic!("{problems}"),
+        }
+    }
+
+    fn problems(&self) -> String {
+        self.load().map(|_| ()).unwrap_err().to_string()
+    }
+}
+
+/// The problems of one file.
+fn problems(content: &str) -> String {
+    Place::new().file("labgate.toml", content).problems()
+}
+
+/// The one route of a configuration.
+fn route(config: &Config) -> &Route {
+    match config.routes.as_slice() {
+        [route] => route,
+        routes => panic!("{} routes", routes.len()),
+    }
+}
+
+#[test]
+fn nothing_at_all_is_a_configuration() {
+    let config = Place::new().variable("HOME", "/home/ana").config();
+    assert_eq!(config.server.public_url.origin(), "http://localhost:8000");
+    assert_eq!(
+        config.server.state_dir,
+        Path::new("/home/ana/.local/state/labgate")
+    );
+    let [listener] = config.listeners.as_slice() else {
+        panic!()
+    };
+    assert_eq!(listener.name, "public");
+    assert_eq!(listener.address, "127.0.0.1:8000".parse().unwrap());
+    assert!(config.routes.is_empty());
+    assert!(config.trust.proxies.is_empty());
+    assert_eq!(config.admin, Admin::default());
+}
+
+#[test]
+fn the_state_folder_follows_the_environment() {
+    let state_dir = |place: Place| place.config().server.state_dir;
+    let given = Place::new()
+        .variable("HOME", "/home/ana")
+        .variable("XDG_STATE_HOME", "/state");
+    assert_eq!(state_dir(given), Path::new("/state/labgate"));
+    assert_eq!(state_dir(Place::new()), Path::new("/var/lib/labgate"));
+    let relative = Place::new().file("labgate.toml", "server.state_dir = \"here\"");
+    let here = relative.folder.path().join("here");
+    assert_eq!(state_dir(relative), here);
+}
+
+#[test]
+fn without_listeners_the_port_is_that_of_a_plain_public_url() {
+    let port = |url: &str| {
+        let config = parse_str(&format!("server.public_url = \"{url}\"")).unwrap();
+        config.listeners.first().unwrap().address.port()
+    };
+    assert_eq!(port("http://lab.example.org:9000"), 9000);
+    assert_eq!(port("http://lab.example.org"), 80);
+    assert_eq!(port("https://lab.example.org"), 8000, "TLS ends elsewhere");
+    assert_eq!(port("https://lab.example.org:8443"), 8000);
+}
+
+#[test]
+fn a_route_takes_its_defaults_from_elsewhere() {
+    let config = parse_str(
+        r#"
+        server.public_url = "http://lab.example.org:8000"
+        limits.connect_timeout = "2s"
+        limits.response_timeout = "90s"
+
+        [[route]]
+        name = "lab"
+        upstream = "http://[::1]/"
+        access = "public"
+        stall_timeout = "1h"
+        response_timeout = "none"
+        "#,
+    )
+    .unwrap();
+    let route = route(&config);
+    assert_eq!(route.title, "lab");
+    assert_eq!(
+        route.host,
+        HostPattern::Exact("lab.example.org".parse().unwrap())
+    );
+    assert_eq!(route.path, "/");
+    assert_eq!(
+        route.upstream,
+        Upstream::Http {
+            host: "::1".into(),
+            port: 80
+        }
+    );
+    assert_eq!(route.connect_timeout, Duration::from_secs(2));
+    assert_eq!(route.response_timeout, None);
+    assert_eq!(route.stall_timeout, Some(Duration::from_secs(3600)));
+    assert_eq!(route.identity_headers, IdentityHeaders::Standard);
+    assert!(!route.strip_prefix);
+}
+
+#[test]
+fn secrets_come_from_text_variable_or_file() {
+    let place = Place::new()
+        .file(
+            "labgate.toml",
+            r#"
+            [identity.local]
+            user = [
+                { name = "ana", password = { env = "ANAS" } },
+                { name = "bo", password = { file = "secrets/bo" } },
+                { name = "cy", password = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA" },
+            ]
+            "#,
+        )
+        .file("secrets/bo", "of bo\r\n")
+        .variable("ANAS", "of ana");
+    let loaded = place.load().unwrap();
+    let passwords: Vec<&str> = loaded
+        .config
+        .local_users
+        .iter()
+        .map(|user| user.password.expose().as_str())
+        .collect();
+    assert_eq!(passwords[..2], ["of ana", "of bo"]);
+    assert!(passwords[2].starts_with("$argon2id$"));
+    let read = [
+        place.folder.path().join("labgate.toml"),
+        place.folder.path().join("secrets/bo"),
+    ];
+    assert_eq!(
+        loaded.files, read,
+        "a changed secret is a changed configuration"
+    );
+}
+
+#[test]
+fn warnings_name_what_is_probably_not_meant() {
+    let warnings = |content: &str| {
+        let loaded = Place::new().file("labgate.toml", content).load().unwrap();
+        Problems(loaded.warnings).to_string()
+    };
+    insta::assert_snapshot!(warnings(
+        r#"
+[server]
+public_url = "https://lab.example.org"
+[trust]
+client_ip_header = "CF-Connecting-IP"
+"#
+    ));
+    insta::assert_snapshot!(warnings(
+        r#"
+[trust]
+proxies = ["0.0.0.0/0"]
+[[route]]
+name = "lab"
+upstream = "http://lab:8888"
+access = { networks = ["::/0"] }
+"#
+    ));
+    assert_eq!(
+        warnings("server.public_url = \"https://a.b\"\ntrust.proxies = [\"10.0.0.1\"]"),
+        ""
+    );
+}

@@ -1,0 +1,269 @@
+//! The texts of problems. Each snapshot holds the file with line numbers, then what is said of it.
+
+use super::*;
+
+fn told(content: &str) -> String {
+    let numbered: Vec<String> = content
+        .lines()
+        .enumerate()
+        .map(|(index, line)| format!("{:>3} | {line}", index + 1))
+        .collect();
+    format!("{}\n\n{}", numbered.join("\n"), problems(content))
+}
+
+#[test]
+fn keys_that_nobody_knows() {
+    insta::assert_snapshot!(told(
+        r#"colour = 1
+[server]
+public_ulr = "http://localhost:8000"
+[limit]
+max_headers = 50
+[limits]
+max_body = "1MiB"
+[[listener]]
+name = "public"
+address = "127.0.0.1:8000"
+proxy_protocol = true
+tls = { certificate = "a", key = "b", chain = "c" }
+[[route]]
+name = "lab"
+hots = "lab.example.org"
+upstream = "http://lab:8888"
+access = { user = ["ana"], users = ["ana"] }
+[identity.local]
+users = []
+[identity.pam]
+service = "labgate"
+"#
+    ));
+}
+
+#[test]
+fn values_in_a_wrong_form() {
+    insta::assert_snapshot!(told(
+        r#"[server]
+public_url = "lab.example.org"
+workers = "four"
+state_dir = ""
+[session]
+idle = 15
+lifetime = "a week"
+[limits]
+handshake_timeout = "0s"
+header_timeout = "none"
+drain_timeout = 1.5
+max_headers = 101
+max_header_bytes = "1MiB"
+max_connections = 0
+max_connections_per_client = -1
+max_streams_per_user = "many"
+[trust]
+proxies = "127.0.0.1"
+client_ip_header = "not a header"
+[ui]
+title = "two\nlines"
+accent = "blue"
+[admin]
+users = ["ana", "*", 7]
+groups = [""]
+"#
+    ));
+}
+
+#[test]
+fn a_session_that_is_idle_longer_than_it_lives() {
+    insta::assert_snapshot!(told("[session]\nidle = \"2h\"\nlifetime = \"1h30m\"\n"));
+    let config = parse_str("session.lifetime = \"1h\"").unwrap();
+    assert_eq!(
+        config.session.idle, config.session.lifetime,
+        "a default gives way"
+    );
+}
+
+#[test]
+fn listeners_that_get_in_each_others_way() {
+    insta::assert_snapshot!(told(
+        r#"[[listener]]
+name = "public"
+address = "127.0.0.1:8000"
+[[listener]]
+name = "public"
+address = "127.0.0.1:8000"
+tls = { certificate = "lab.crt" }
+[[listener]]
+address = "localhost:8000"
+[[listener]]
+name = "a b"
+tls = "self-signed"
+[[listener]]
+name = "any"
+address = "127.0.0.1:0"
+[[listener]]
+name = "any-too"
+address = "127.0.0.1:0"
+"#
+    ));
+}
+
+#[test]
+fn routes_that_contradict_each_other() {
+    insta::assert_snapshot!(told(
+        r#"[server]
+public_url = "http://lab.example.org"
+[[route]]
+name = "lab"
+path = "/lab"
+upstream = "http://127.0.0.1:8888"
+access = "signed-in"
+[[route]]
+name = "lab"
+upstream = "http://127.0.0.1:8888"
+access = "signed-in"
+[[route]]
+name = "same-place"
+host = "LAB.example.org."
+path = "/lab/"
+upstream = "http://127.0.0.1:8888"
+access = "signed-in"
+[[route]]
+name = "same-default"
+upstream = "http://127.0.0.1:8888"
+access = "signed-in"
+"#
+    ));
+}
+
+#[test]
+fn routes_that_are_wrong_by_themselves() {
+    insta::assert_snapshot!(told(
+        r#"[[route]]
+[[route]]
+name = "hosts"
+host = "a.*.example.org"
+path = "lab"
+upstream = "https://lab"
+app = "jupiter"
+access = "everyone"
+[[route]]
+name = "paths"
+path = "/a/../b"
+upstream = "http://user:hunter22@lab"
+identity_headers = "some"
+access = 1
+[[route]]
+name = "percent"
+path = "/a%2f"
+upstream = "http://lab:8888/base"
+strip_prefix = "no"
+access = "public"
+[[route]]
+name = "reserved"
+path = "/.labgate/x"
+upstream = "unix:socket"
+token = "hunter22hunter22"
+access = "public"
+[[route]]
+name = "sizes"
+upstream = "http://lab:0"
+max_body = 10
+connect_timeout = "none"
+response_timeout = "never"
+access = "public"
+"#
+    ));
+}
+
+#[test]
+fn access_that_names_nobody() {
+    insta::assert_snapshot!(told(
+        r#"[[route]]
+name = "a"
+path = "/a"
+upstream = "http://lab"
+access = []
+[[route]]
+name = "b"
+path = "/b"
+upstream = "http://lab"
+access = {}
+[[route]]
+name = "c"
+path = "/c"
+upstream = "http://lab"
+access = { users = [], groups = [""], emails = ["*"], networks = ["10.0.0.0/40"], methods = ["get"] }
+[[route]]
+name = "d"
+path = "/d"
+upstream = "http://lab"
+access = ["signed-in", { groups = ["*"] }, { users = "ana" }]
+[[route]]
+name = "e"
+path = "/e"
+upstream = "http://lab"
+access = ""
+"#
+    ));
+}
+
+#[test]
+fn users_and_secrets() {
+    let place = Place::new()
+        .file("empty", "\n")
+        .file("two-lines", "a\nb\n")
+        .variable("EMPTY", "")
+        .variable("SAMPLE", "changeme")
+        .variable("GOOD", "hunter22hunter22")
+        .file(
+            "labgate.toml",
+            r#"[identity.local]
+user = [
+  { name = "ana", password = "Change-Me" },
+  { name = "ana", password = { env = "GOOD" }, email = "nobody" },
+  { name = "-bo", password = { env = "MISSING" } },
+  { name = "cy", password = { env = "EMPTY" }, groups = "analysts" },
+  { name = "di", password = { env = "SAMPLE" } },
+  { name = "ed", password = { file = "absent" } },
+  { name = "fay", password = { file = "empty" } },
+  { name = "gil", password = { file = "two-lines" } },
+  { name = "hal", password = { file = "a", env = "GOOD" } },
+  { name = "ida", password = {} },
+  { name = "jo", password = { vault = "x" } },
+  { name = "kim", password = "Kim" },
+  { name = "lou", password = 12345678 },
+  { name = "max" },
+  { password = { env = "GOOD" } },
+]
+"#,
+        );
+    let folder = place.folder.path().display().to_string();
+    insta::assert_snapshot!(place.problems().replace(&folder, "FOLDER"));
+}
+
+#[test]
+fn texts_that_are_not_toml() {
+    insta::assert_snapshot!(told(
+        r#"[server
+public_url = "http://localhost:8000"
+[session]
+idle = 8h
+idle = "8h"
+"#
+    ));
+}
+
+#[test]
+fn tables_where_values_belong_and_the_other_way_round() {
+    insta::assert_snapshot!(told(
+        r#"server = "http://localhost:8000"
+listener = "127.0.0.1:8000"
+route = [1, "two"]
+[limits.max_headers]
+most = 100
+[session]
+idle = 1979-05-27
+[identity.local.user]
+name = "ana"
+"#
+    ));
+}

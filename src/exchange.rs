@@ -1,0 +1,251 @@
+//! One exchange: a request and its answer, or the tunnel that it became.
+//!
+//! Made when a request's head is there; whoever works on the exchange (handler, both bodies, tunnel)
+//! holds it by `Rc`, and when the last one lets go its access event is written. While it lives it
+//! stands in its worker's list, so that the end of a session or of a route can stop it.
+
+use std::{
+    cell::{Cell, OnceCell, RefCell},
+    rc::Rc,
+    time::Instant,
+};
+
+use http::{HeaderValue, Method, Uri};
+
+use crate::{
+    auth::Visitor,
+    client::ClientAddr,
+    http::gate::InFlight,
+    listener::Conn,
+    reject::Reject,
+    route::RouteId,
+    runtime::{OpenStream, Signal, View, Worker},
+    telemetry::{RequestId, access::Record},
+    tunnel::Stop,
+};
+
+/// One request and its answer.
+#[derive(Debug)]
+pub struct Exchange {
+    worker: Rc<Worker>,
+    conn: Rc<Conn>,
+    place: Cell<usize>,
+    started: Instant,
+    /// Its id.
+    pub id: RequestId,
+    /// Method.
+    pub method: Method,
+    /// Target as it arrived; only its path is ever logged.
+    pub uri: Uri,
+    /// `Host` or `:authority` as it arrived.
+    pub host: Option<HeaderValue>,
+    /// Who it is from, once known; the peer until then.
+    pub client: Cell<ClientAddr>,
+    /// What it matched, with the snapshot that the index is good for.
+    pub route: OnceCell<(Rc<View>, RouteId)>,
+    /// Whose it is.
+    pub visitor: OnceCell<Rc<Visitor>>,
+    /// Raised to end it.
+    pub stop: Signal<Stop>,
+    /// Status of the answer.
+    pub status: Cell<u16>,
+    /// Bytes from the client.
+    pub bytes_in: Cell<u64>,
+    /// Bytes to the client.
+    pub bytes_out: Cell<u64>,
+    /// Keeps the head gate from taking the connection for idle.
+    pub in_flight: OnceCell<InFlight>,
+    /// Whether it was sent to the upstream.
+    pub forwarded: Cell<bool>,
+    /// Whether a tunnel came of it.
+    pub tunnel: Cell<bool>,
+    stream: OnceCell<OpenStream>,
+    error: RefCell<Option<String>>,
+}
+
+impl Exchange {
+    /// Begins an exchange and enters it in the worker's list.
+    pub fn begin(conn: &Rc<Conn>, method: Method, uri: Uri, host: Option<HeaderValue>) -> Rc<Self> {
+        let worker = &conn.worker;
+        let exchange = Rc::new(Self {
+            worker: Rc::clone(worker),
+            conn: Rc::clone(conn),
+            place: Cell::new(usize::MAX),
+            started: Instant::now(),
+            id: worker.request_ids.next(),
+            method,
+            uri,
+            host,
+            client: Cell::new(conn.peer.into()),
+            route: OnceCell::new(),
+            visitor: OnceCell::new(),
+            stop: Signal::default(),
+            in_flight: OnceCell::new(),
+            status: Cell::new(0),
+            bytes_in: Cell::new(0),
+            bytes_out: Cell::new(0),
+            forwarded: Cell::new(false),
+            tunnel: Cell::new(false),
+            stream: OnceCell::new(),
+            error: RefCell::new(None),
+        });
+        conn.open_exchanges.set(conn.open_exchanges.get() + 1);
+        exchange.place.set(
+            worker
+                .exchanges
+                .borrow_mut()
+                .insert(Rc::downgrade(&exchange)),
+        );
+        exchange
+    }
+
+    /// Ends it. What has not begun to answer answers with the reason; what has is cut.
+    pub fn end(&self, why: Stop) {
+        self.stop.raise(why);
+        if self.status.get() != 0 && !self.tunnel.get() {
+            self.conn.cut_if_http1();
+        }
+    }
+
+    /// Notes what went wrong, for the log; the first note stays.
+    pub fn failed(&self, what: impl FnOnce() -> String) {
+        let mut error = self.error.borrow_mut();
+        if error.is_none() {
+            *error = Some(what());
+        }
+    }
+
+    /// Writes the event that a tunnel opened.
+    pub fn tunnel_opened(&self) {
+        self.tunnel.set(true);
+        self.log("tunnel opened");
+    }
+
+    /// A person did something on it: moves the session's idle clock.
+    pub fn person_acted(&self) {
+        if let Some(visitor) = self.visitor.get() {
+            self.worker
+                .visitors
+                .touch(visitor, self.worker.shared.clock.now());
+        }
+    }
+
+    /// Notes who is asking.
+    pub fn recognize(&self, visitor: Rc<Visitor>) {
+        // Called once, by the gateway.
+        drop(self.visitor.set(visitor));
+    }
+
+    /// Notes what was asked for.
+    pub fn matched(&self, view: &Rc<View>, route: RouteId) {
+        // Called once, by the gateway.
+        drop(self.route.set((Rc::clone(view), route)));
+    }
+
+    /// Takes a place among the user's open streams until the exchange ends.
+    pub fn count_stream(&self, limit: Option<usize>) -> Result<(), Reject> {
+        let (Some(limit), Some(visitor)) = (limit, self.visitor.get()) else {
+            return Ok(());
+        };
+        let stream = self
+            .worker
+            .shared
+            .open_stream(&visitor.session.user.name, limit);
+        // Called once, by the gateway.
+        drop(self.stream.set(stream.ok_or(Reject::TooManyStreams)?));
+        Ok(())
+    }
+
+    /// Waits for `future`, unless the exchange is ended first.
+    pub async fn unless_stopped<F: Future>(&self, future: F) -> Result<F::Output, Reject> {
+        tokio::select! {
+            biased;
+            why = self.stop.raised() => Err(Reject::Stopped(why)),
+            output = future => Ok(output),
+        }
+    }
+
+    /// The worker that it runs on.
+    pub const fn worker(&self) -> &Rc<Worker> {
+        &self.worker
+    }
+
+    /// The connection that it came in on.
+    pub const fn conn(&self) -> &Rc<Conn> {
+        &self.conn
+    }
+
+    /// Name of the route that it matched.
+    pub fn route_name(&self) -> Option<&str> {
+        let (view, id) = self.route.get()?;
+        Some(view.route(*id)?.name.as_str())
+    }
+
+    /// `host/path` as asked, without query.
+    pub fn address(&self) -> String {
+        let host = self
+            .host
+            .as_ref()
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or_default();
+        format!("{host}{}", self.uri.path())
+    }
+
+    /// Adds to the bytes that came from the client.
+    pub fn received(&self, bytes: usize) {
+        self.bytes_in.set(self.bytes_in.get() + bytes as u64);
+    }
+
+    /// Adds to the bytes that went to the client.
+    pub fn sent(&self, bytes: usize) {
+        self.bytes_out.set(self.bytes_out.get() + bytes as u64);
+    }
+
+    fn log(&self, message: &'static str) {
+        let route = self.route.get().and_then(|(view, id)| view.route(*id));
+        let error = self.error.borrow();
+        self.worker.access_log.write(&Record {
+            at: self.worker.shared.clock.now(),
+            message,
+            request_id: self.id,
+            client: self.client.get().ip(),
+            user: self
+                .visitor
+                .get()
+                .map(|visitor| visitor.session.user.name.as_str()),
+            method: &self.method,
+            host: self
+                .host
+                .as_ref()
+                .and_then(|host| host.to_str().ok())
+                .unwrap_or_default(),
+            path: self.uri.path(),
+            route: route.map(|route| route.name.as_str()),
+            upstream: route
+                .filter(|_| self.forwarded.get())
+                .map(|route| route.upstream_text.as_str()),
+            status: self.status.get(),
+            bytes_in: self.bytes_in.get(),
+            bytes_out: self.bytes_out.get(),
+            elapsed: self.started.elapsed(),
+            error: error.as_deref(),
+        });
+    }
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.worker
+            .exchanges
+            .borrow_mut()
+            .try_remove(self.place.get());
+        self.conn
+            .open_exchanges
+            .set(self.conn.open_exchanges.get().saturating_sub(1));
+        self.log(if self.tunnel.get() {
+            "tunnel closed"
+        } else {
+            "request"
+        });
+    }
+}

@@ -1,0 +1,265 @@
+//! Bodies on their way through: concrete types, counted, and ended when their exchange is.
+//!
+//! Nothing here buffers. Sizes stay visible (`size_hint`, `is_end_stream`), since hyper frames by
+//! them: an unknown size would turn a body of known length into chunks, or lose it on a GET.
+
+use std::{
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::{app::scrub, exchange::Exchange, rewrite, tunnel::Stop, upstream};
+
+/// A request's body on its way to the upstream. The default is no body, for a request that is sent
+/// again.
+#[derive(Debug, Default)]
+pub struct RequestBody(Option<Flow>);
+
+#[derive(Debug)]
+struct Flow {
+    inner: Incoming,
+    /// The most bytes it may have.
+    limit: Option<u64>,
+    passed: u64,
+    exchange: Rc<Exchange>,
+}
+
+/// Why a request's body ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestBodyError {
+    /// The client's side broke off or framed it wrongly.
+    #[error("the client's request body broke off")]
+    Client(#[source] hyper::Error),
+    /// Longer than it may be.
+    #[error("the request body is longer than {limit} bytes")]
+    TooLarge {
+        /// The most it may have.
+        limit: u64,
+    },
+    /// The exchange was ended by us.
+    #[error("ended by us: {0:?}")]
+    Stopped(Stop),
+}
+
+impl RequestBody {
+    /// `limit` is the most bytes that it may have.
+    pub const fn new(inner: Incoming, limit: Option<u64>, exchange: Rc<Exchange>) -> Self {
+        Self(Some(Flow {
+            inner,
+            limit,
+            passed: 0,
+            exchange,
+        }))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = RequestBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        match &mut self.0 {
+            Some(flow) => flow.poll_frame(cx),
+            None => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|flow| flow.inner.is_end_stream())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0
+            .as_ref()
+            .map_or(SizeHint::with_exact(0), |flow| flow.inner.size_hint())
+    }
+}
+
+impl Flow {
+    fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, RequestBodyError>>> {
+        if let Poll::Ready(why) = self.exchange.stop.poll_above(None, cx) {
+            return Poll::Ready(Some(Err(RequestBodyError::Stopped(why))));
+        }
+        let frame = match std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+            None => return Poll::Ready(None),
+            Some(Err(error)) => return Poll::Ready(Some(Err(RequestBodyError::Client(error)))),
+            Some(Ok(frame)) => frame,
+        };
+        Poll::Ready(Some(self.pass(frame)))
+    }
+
+    fn pass(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, RequestBodyError> {
+        let frame = match frame.into_data() {
+            Ok(data) => {
+                self.exchange.received(data.len());
+                self.passed += data.len() as u64;
+                if let Some(limit) = self.limit.filter(|limit| self.passed > *limit) {
+                    return Err(RequestBodyError::TooLarge { limit });
+                }
+                return Ok(Frame::data(data));
+            }
+            Err(frame) => frame,
+        };
+        Ok(match frame.into_trailers() {
+            Ok(mut trailers) => {
+                rewrite::trailers::request(&mut trailers);
+                Frame::trailers(trailers)
+            }
+            Err(frame) => frame,
+        })
+    }
+}
+
+/// An answer's body on its way to the client.
+#[derive(Debug)]
+pub struct ResponseBody {
+    inner: Inner,
+    exchange: Option<Rc<Exchange>>,
+}
+
+#[derive(Debug)]
+enum Inner {
+    Fixed(Option<Bytes>),
+    Scrubbed(Pin<Box<scrub::Page<upstream::UpstreamBody<RequestBody>>>>),
+    Upstream(upstream::UpstreamBody<RequestBody>),
+}
+
+/// Why an answer's body ended early; the client sees a cut answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ResponseBodyError {
+    /// A secret could not be kept out of it.
+    #[error(transparent)]
+    Scrub(#[from] scrub::Error<upstream::Error>),
+    /// The exchange was ended by us.
+    #[error("ended by us: {0:?}")]
+    Stopped(Stop),
+    /// The upstream broke off.
+    #[error(transparent)]
+    Upstream(#[from] upstream::Error),
+}
+
+impl ResponseBody {
+    /// A body of our own.
+    pub fn fixed(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self {
+            inner: Inner::Fixed(Some(bytes).filter(|bytes| !bytes.is_empty())),
+            exchange: None,
+        }
+    }
+
+    /// The upstream's, as it is.
+    pub const fn upstream(body: upstream::UpstreamBody<RequestBody>) -> Self {
+        Self {
+            inner: Inner::Upstream(body),
+            exchange: None,
+        }
+    }
+
+    /// The upstream's, without the tool's token.
+    pub fn scrubbed(body: scrub::Page<upstream::UpstreamBody<RequestBody>>) -> Self {
+        Self {
+            inner: Inner::Scrubbed(Box::pin(body)),
+            exchange: None,
+        }
+    }
+
+    /// Ties it to its exchange: counted, logged at its end, cut when the exchange is ended.
+    #[must_use]
+    pub fn of(mut self, exchange: Rc<Exchange>) -> Self {
+        self.exchange = Some(exchange);
+        self
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = ResponseBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
+        let this = &mut *self;
+        let frame = match &mut this.inner {
+            Inner::Fixed(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            inner => {
+                if let Some(exchange) = &this.exchange
+                    && let Poll::Ready(why) = exchange.stop.poll_above(None, cx)
+                {
+                    Poll::Ready(Some(Err(ResponseBodyError::Stopped(why))))
+                } else {
+                    inner.poll_upstream(cx)
+                }
+            }
+        };
+        if let (Poll::Ready(Some(frame)), Some(exchange)) = (&frame, &this.exchange) {
+            match frame {
+                Ok(frame) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Err(error) => exchange.failed(|| crate::reject::chain(error)),
+            }
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.inner {
+            Inner::Fixed(bytes) => bytes.is_none(),
+            Inner::Scrubbed(body) => body.is_end_stream(),
+            Inner::Upstream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Inner::Fixed(bytes) => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64)
+            }
+            Inner::Scrubbed(body) => body.size_hint(),
+            Inner::Upstream(body) => body.size_hint(),
+        }
+    }
+}
+
+impl Inner {
+    fn poll_upstream(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
+        let frame = match self {
+            Self::Fixed(_) => return Poll::Ready(None),
+            Self::Scrubbed(body) => body
+                .as_mut()
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| Ok(frame?))),
+            Self::Upstream(body) => Pin::new(body)
+                .poll_frame(cx)
+                .map(|frame| frame.map(|frame| Ok(frame?))),
+        };
+        frame.map(|frame: Option<Result<Frame<Bytes>, ResponseBodyError>>| {
+            frame.map(|frame| {
+                let frame = frame?;
+                Ok(match frame.into_trailers() {
+                    Ok(mut trailers) => {
+                        rewrite::trailers::response(&mut trailers);
+                        Frame::trailers(trailers)
+                    }
+                    Err(frame) => frame,
+                })
+            })
+        })
+    }
+}

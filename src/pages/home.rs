@@ -1,0 +1,100 @@
+//! The home page, and who am I.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderMap, StatusCode};
+use serde_json::json;
+
+use super::{Asked, AskedOf, HOME, Pages, SIGN_IN, form, html, see_other, sign_out};
+use crate::{
+    config::HostPattern,
+    policy::{Decision, Who},
+    runtime::Route,
+    ui::{self, HomePage, Tile, ToolState},
+};
+
+/// The tools of whoever is signed in.
+pub(super) async fn home(
+    State(pages): State<Arc<Pages>>,
+    AskedOf(asked): AskedOf,
+    headers: HeaderMap,
+) -> Response {
+    if !asked.on_main_host() {
+        return see_other(&asked.runtime.home);
+    }
+    let Some(session) = &asked.session else {
+        return see_other(&format!("{SIGN_IN}?return={HOME}"));
+    };
+    let user = &session.user;
+    let who = Who::from(user.as_ref());
+    let tiles = asked
+        .runtime
+        .routes()
+        .iter()
+        .filter_map(|route| tile(&asked, route, who))
+        .collect();
+    let issued = form::issue(&pages, &asked, &headers, sign_out::FORM);
+    let page = HomePage {
+        user: user.name.clone(),
+        groups: user.groups.clone(),
+        csrf: issued.value,
+        tiles,
+    };
+    html(StatusCode::OK, ui::home(&asked.runtime.look, &page))
+}
+
+/// A tile for a route that this user may open by a plain visit.
+fn tile(asked: &Asked, route: &Route, who: Who<'_>) -> Option<Tile> {
+    let decision = route
+        .policy
+        .decide(Some(who), asked.client, &http::Method::GET);
+    if !matches!(decision, Decision::Allowed(_)) {
+        return None;
+    }
+    // A pattern names no host that one could open.
+    let HostPattern::Exact(host) = &route.config.host else {
+        return None;
+    };
+    let public = &asked.runtime.public;
+    let slash = if route.config.path.ends_with('/') {
+        ""
+    } else {
+        "/"
+    };
+    let path = format!("{}{slash}", route.config.path);
+    Some(Tile {
+        title: route.config.title.clone(),
+        address: format!("{}{path}", public.authority_of(host)),
+        href: format!("{}{path}", public.origin_of(host)),
+        state: ToolState::Unknown,
+    })
+}
+
+/// Who is signed in, as JSON; 401 when nobody is.
+pub(super) async fn who_am_i(AskedOf(asked): AskedOf) -> Response {
+    let Some(session) = &asked.session else {
+        let sign_in = format!("{}{SIGN_IN}", asked.runtime.public.origin());
+        let body = json!({
+            "error": "sign_in_required",
+            "sign_in": sign_in,
+            "request_id": asked.id.to_string(),
+        });
+        return (StatusCode::UNAUTHORIZED, Json(body)).into_response();
+    };
+    let user = &session.user;
+    Json(json!({
+        "user": user.name,
+        "provider": user.provider,
+        "email": user.email,
+        "groups": user.groups,
+        "admin": user.is_admin(&asked.runtime.admin),
+        "session": session.id.to_string(),
+        "signed_in_at": session.created.rfc3339(),
+    }))
+    .into_response()
+}

@@ -1,0 +1,308 @@
+//! Our own pages under `/.labgate/`: what they do. How they look is `ui`.
+//!
+//! A worker collects a small request, says who is asking, and sends it here by channel; here it goes
+//! through an axum router on the control runtime, where it may wait for the store or for a password
+//! hash without holding up anybody's stream. Health answers are not here but in `gateway`.
+
+mod enter;
+mod form;
+mod home;
+mod link;
+mod sign_in;
+mod sign_out;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request as AxumRequest,
+    response::{IntoResponse, Response as AxumResponse},
+    routing::get,
+};
+use bytes::Bytes;
+use cookie::{Cookie, SameSite, time};
+use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body_util::BodyExt;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::{
+    auth::cookie as names,
+    client::ClientAddr,
+    http::{body::RequestBody, site::Host},
+    identity::{LocalUsers, SignInLinks, Throttle},
+    reject::{Reject, chain},
+    runtime::Runtime,
+    session::{Device, Ended, Forgery, Handovers, Session, SessionToken, Sessions},
+    telemetry::RequestId,
+    ui::{self, Circumstances, Framing, Problem},
+};
+
+/// The home page.
+pub const HOME: &str = "/.labgate/";
+/// The sign-in page.
+pub const SIGN_IN: &str = "/.labgate/sign-in";
+/// Sign-out: GET asks, POST does.
+pub const SIGN_OUT: &str = "/.labgate/sign-out";
+/// For probes: is the process alive?
+pub const LIVE: &str = "/.labgate/live";
+/// For probes: does it take requests?
+pub const READY: &str = "/.labgate/ready";
+/// Takes a one-time code on a tool's host.
+pub const ENTER: &str = "/.labgate/enter";
+/// Takes a one-time sign-in link.
+pub const LINK: &str = "/.labgate/link";
+
+/// A request for one of our own pages, as a worker hands it over.
+#[derive(Debug)]
+pub struct OwnRequest {
+    /// The request, its body collected.
+    pub request: Request<Bytes>,
+    /// What the page needs to know of it.
+    pub asked: Asked,
+}
+
+/// What a page knows of its request.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Which of our hosts was asked.
+    pub host: Host,
+    /// The session of the visitor on that host.
+    pub session: Option<Arc<Session>>,
+    /// Who the request is from.
+    pub client: ClientAddr,
+    /// To quote.
+    pub id: RequestId,
+    /// The configuration that the request began with.
+    pub runtime: Arc<Runtime>,
+}
+
+/// What the pages work on.
+#[derive(Debug)]
+pub struct Pages {
+    /// Sessions, shared with the workers.
+    pub sessions: Arc<Sessions>,
+    /// Who may sign in with a password.
+    pub users: Arc<LocalUsers>,
+    /// One-time sign-in links.
+    pub links: SignInLinks,
+    /// Failed attempts.
+    pub throttle: Throttle,
+    /// One-time codes between hosts.
+    pub handovers: Handovers,
+    /// Anti-forgery values.
+    pub forgery: Forgery,
+}
+
+impl Pages {
+    /// Ends a session by its owner's wish, with all that it opened on every host.
+    async fn end_session(&self, session: &Session) {
+        if let Err(error) = self.sessions.end(&session.id, Ended::SignedOut).await {
+            // It is over in memory; the sweep goes on trying to take it off the disk.
+            tracing::error!(error = %chain(&error), session = %session.id, "an end was not stored");
+        }
+        tracing::info!(user = %session.user.name, session = %session.id, "signed out");
+    }
+}
+
+/// A worker's end of the channel to the pages.
+#[derive(Clone, Debug)]
+pub struct PagesHandle(mpsc::Sender<(OwnRequest, oneshot::Sender<Response<Bytes>>)>);
+
+impl PagesHandle {
+    /// Starts the pages on the current runtime; they end when all handles are gone.
+    pub fn start(pages: Pages, tasks: &TaskTracker) -> Self {
+        let (sender, mut inbox) = mpsc::channel::<(OwnRequest, oneshot::Sender<_>)>(WAITING);
+        let router = router(Arc::new(pages));
+        let answers = tasks.clone();
+        tasks.spawn(async move {
+            while let Some((asked, reply)) = inbox.recv().await {
+                let router = router.clone();
+                answers.spawn(async move {
+                    // Whoever asked may be gone by now.
+                    drop(reply.send(answer(router, asked).await));
+                });
+            }
+        });
+        Self(sender)
+    }
+
+    /// Asks for a page.
+    pub async fn answer(&self, request: OwnRequest) -> Result<Response<Bytes>, Reject> {
+        let (reply, answer) = oneshot::channel();
+        self.0
+            .try_send((request, reply))
+            .map_err(|_| Reject::Internal("our own pages have too much to do"))?;
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(response)) => Ok(response),
+            _ => Err(Reject::Internal("our own pages do not answer")),
+        }
+    }
+}
+
+/// Reads the body of a request for one of our own pages; at most [`MAX_BODY`] bytes come.
+pub async fn collect(body: RequestBody) -> Result<Bytes, Reject> {
+    use crate::http::body::RequestBodyError;
+    match body.collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(RequestBodyError::Client(_)) => Err(Reject::BadRequestBody),
+        Err(RequestBodyError::Stopped(why)) => Err(Reject::Stopped(why)),
+        Err(RequestBodyError::TooLarge { limit }) => Err(Reject::TooLarge { limit }),
+    }
+}
+
+fn router(pages: Arc<Pages>) -> Router {
+    Router::new()
+        .route(HOME, get(home::home))
+        .route("/.labgate/whoami", get(home::who_am_i))
+        .route(SIGN_IN, get(sign_in::show).post(sign_in::submit))
+        .route(SIGN_OUT, get(sign_out::ask).post(sign_out::submit))
+        .route(ENTER, get(enter::enter))
+        .route(LINK, get(link::show).post(link::submit))
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(pages)
+}
+
+async fn answer(router: Router, own: OwnRequest) -> Response<Bytes> {
+    let (mut parts, body) = own.request.into_parts();
+    // The router matches on the path alone; an authority would only be in its way.
+    parts.uri = parts
+        .uri
+        .path_and_query()
+        .cloned()
+        .map_or_else(http::Uri::default, Into::into);
+    let asked = own.asked;
+    parts.extensions.insert(asked.clone());
+    let request = AxumRequest::from_parts(parts, Body::from(body));
+    let Ok(response) = router.oneshot(request).await;
+    let (mut parts, body) = response.into_parts();
+    let body = body
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
+    let runtime = &asked.runtime;
+    ui::security_headers(
+        &mut parts.headers,
+        &runtime.look,
+        Framing::Never,
+        runtime.public.https,
+    );
+    parts.headers.insert("x-request-id", asked.id.header());
+    Response::from_parts(parts, body)
+}
+
+async fn not_found(AskedOf(asked): AskedOf) -> AxumResponse {
+    asked.problem(&Problem::NotFound)
+}
+
+async fn wrong_method(AskedOf(asked): AskedOf) -> AxumResponse {
+    asked.problem(&Problem::MethodNotAllowed {
+        allow: "GET or POST",
+    })
+}
+
+impl Asked {
+    /// Whether the main host was asked, where people sign in.
+    pub fn on_main_host(&self) -> bool {
+        self.host == self.runtime.public.host
+    }
+
+    pub(crate) fn https(&self) -> bool {
+        self.runtime.public.https
+    }
+
+    /// A page with a problem on it.
+    pub(crate) fn problem(&self, problem: &Problem) -> AxumResponse {
+        let page = problem.page(&Circumstances {
+            request_id: self.id.to_string(),
+            address: None,
+            home: self.runtime.home.clone(),
+        });
+        html(problem.status(), ui::error(&self.runtime.look, &page))
+    }
+
+    /// The cookie of a new session on the host that was asked.
+    pub(crate) fn session_cookie(&self, token: &SessionToken) -> HeaderValue {
+        let seconds = self.runtime.session_lifetime.as_secs();
+        let lifetime = time::Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX));
+        self.cookie(&token.expose(), lifetime)
+    }
+
+    /// The cookie that takes a session's cookie away.
+    pub(crate) fn no_session_cookie(&self) -> HeaderValue {
+        self.cookie("", time::Duration::ZERO)
+    }
+
+    fn cookie(&self, value: &str, max_age: time::Duration) -> HeaderValue {
+        let cookie = Cookie::build((names::session_name(self.https()), value))
+            .path("/")
+            .secure(self.https())
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .max_age(max_age);
+        header_value(&cookie.to_string())
+    }
+
+    /// What is remembered of the browser.
+    pub(crate) fn device(&self, headers: &http::HeaderMap) -> Device {
+        let agent = headers
+            .get(header::USER_AGENT)
+            .and_then(|agent| agent.to_str().ok());
+        Device::new(self.client.ip(), agent.unwrap_or_default())
+    }
+}
+
+/// The extractor of [`Asked`], which [`answer`] always puts there.
+pub(crate) struct AskedOf(pub(crate) Asked);
+
+impl<S: Sync> axum::extract::FromRequestParts<S> for AskedOf {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(
+        parts: &mut http::request::Parts,
+        _state: &S,
+    ) -> Result<Self, StatusCode> {
+        let asked = parts.extensions.get::<Asked>().cloned();
+        asked.map(Self).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+pub(crate) fn html(status: StatusCode, page: String) -> AxumResponse {
+    (
+        status,
+        [(header::CONTENT_TYPE, "text/html; charset=utf-8")],
+        page,
+    )
+        .into_response()
+}
+
+pub(crate) fn see_other(location: &str) -> AxumResponse {
+    (
+        StatusCode::SEE_OTHER,
+        [(header::LOCATION, header_value(location))],
+    )
+        .into_response()
+}
+
+pub(crate) fn with_cookie(mut response: AxumResponse, cookie: HeaderValue) -> AxumResponse {
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    response
+}
+
+/// A header value of text that we made from checked parts; what could not be one becomes `/`.
+pub fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("/"))
+}
+
+/// The largest form of ours, bytes.
+pub const MAX_BODY: u64 = 64 * 1024;
+/// Requests that wait for the pages; beyond, 503.
+const WAITING: usize = 1024;
+const PATIENCE: Duration = Duration::from_secs(30);

@@ -1,0 +1,267 @@
+//! Signing in with a password: the form, and what it posts.
+
+use std::sync::Arc;
+
+use axum::{
+    Form,
+    extract::{Query, State},
+    response::Response,
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+
+use super::{Asked, AskedOf, Pages, form, html, see_other, with_cookie};
+use crate::{
+    auth::return_target::Return,
+    reject::chain,
+    secret::Secret,
+    session::{self, Check, Handover, Session, User},
+    ui::{self, PasswordField, Problem, SignInPage, SignInState},
+};
+
+/// The query of the sign-in page.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Wanted {
+    /// Where success leads: a path of the main host, or a URL of one of our hosts.
+    #[serde(rename = "return", default)]
+    return_to: String,
+    /// Hash of the nonce that the tool's host left with the browser.
+    #[serde(default)]
+    nonce: Option<String>,
+    /// Show the password as it is typed (for browsers without script).
+    #[serde(default)]
+    show: Option<String>,
+}
+
+/// The fields of the form.
+#[derive(Deserialize)]
+pub(super) struct Filled {
+    username: String,
+    password: String,
+    #[serde(default)]
+    csrf: String,
+    #[serde(rename = "return", default)]
+    return_to: String,
+    #[serde(default)]
+    nonce: Option<String>,
+}
+
+/// GET: the form; whoever is signed in goes straight on.
+pub(super) async fn show(
+    State(pages): State<Arc<Pages>>,
+    AskedOf(asked): AskedOf,
+    headers: HeaderMap,
+    wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
+) -> Response {
+    if !asked.on_main_host() {
+        return see_other(&asked.runtime.home);
+    }
+    let Ok(Query(wanted)) = wanted else {
+        return asked.problem(&Problem::BadRequest("its query names something twice"));
+    };
+    if let Some(session) = asked.session.clone() {
+        return onward(&pages, &asked, &session, &wanted.return_to, wanted.nonce);
+    }
+    let page = Blank {
+        pages: &pages,
+        asked: &asked,
+        headers: &headers,
+    };
+    page.render(&wanted, String::new(), SignInState::Fresh)
+}
+
+/// POST: checks the password and opens a session.
+pub(super) async fn submit(
+    State(pages): State<Arc<Pages>>,
+    AskedOf(asked): AskedOf,
+    headers: HeaderMap,
+    filled: Result<Form<Filled>, axum::extract::rejection::FormRejection>,
+) -> Response {
+    if !asked.on_main_host() {
+        return asked.problem(&Problem::NotFound);
+    }
+    let Ok(Form(filled)) = filled else {
+        return asked.problem(&Problem::BadRequest(
+            "the form lacks a field or has one twice",
+        ));
+    };
+    let wanted = Wanted {
+        return_to: filled.return_to,
+        nonce: filled.nonce,
+        show: None,
+    };
+    let again = Blank {
+        pages: &pages,
+        asked: &asked,
+        headers: &headers,
+    };
+    match form::check(&pages, &asked, &headers, FORM, &filled.csrf) {
+        Check::Good => {}
+        Check::Stale => return again.render(&wanted, filled.username, SignInState::Stale),
+        Check::Bad => return asked.problem(&Problem::FormRefused),
+    }
+    let attempt = match pages.throttle.attempt(asked.client.ip(), &filled.username) {
+        Ok(attempt) => attempt,
+        Err(later) => {
+            let state = SignInState::TooMany {
+                retry_after: later.0,
+            };
+            return again.render(&wanted, filled.username, state);
+        }
+    };
+    let password = Secret::new(filled.password);
+    let user = match pages.users.verify(&filled.username, &password).await {
+        Ok(Some(user)) => user.into_user(),
+        Ok(None) => {
+            tracing::info!(client = %asked.client.ip(), request_id = %asked.id, "sign-in failed");
+            return again.render(&wanted, filled.username, SignInState::Wrong);
+        }
+        Err(error) => {
+            attempt.withdrawn();
+            tracing::warn!(error = %chain(&error), request_id = %asked.id, "a password was not checked");
+            return again.render(&wanted, filled.username, SignInState::Busy);
+        }
+    };
+    attempt.succeeded();
+    open_session(
+        &pages,
+        &asked,
+        &headers,
+        user,
+        &wanted.return_to,
+        wanted.nonce,
+    )
+    .await
+}
+
+/// Opens a session for a user whose credential was checked, and leads them on. A session that the
+/// browser had ends: an id from before sign-in is never worth anything after it.
+pub(super) async fn open_session(
+    pages: &Pages,
+    asked: &Asked,
+    headers: &HeaderMap,
+    user: User,
+    return_to: &str,
+    nonce: Option<String>,
+) -> Response {
+    if let Some(old) = &asked.session {
+        pages.end_session(old).await;
+    }
+    let name = user.name.clone();
+    let opened = pages
+        .sessions
+        .sign_in(user, &asked.host, asked.device(headers))
+        .await;
+    let token = match opened {
+        Ok(token) => token,
+        Err(session::Error::TooMany) => return asked.problem(&Problem::Busy),
+        Err(error) => {
+            tracing::error!(error = %chain(&error), request_id = %asked.id, "a sign-in failed");
+            return asked.problem(&Problem::Internal);
+        }
+    };
+    let Some(session) = pages.sessions.find(&token, &asked.host) else {
+        return see_other(super::SIGN_IN);
+    };
+    tracing::info!(user = %name, session = %session.id, client = %asked.client.ip(), "signed in");
+    let response = onward(pages, asked, &session, return_to, nonce);
+    with_cookie(response, asked.session_cookie(&token))
+}
+
+/// Leads a signed-in visitor to where they wanted to go; to another host with a one-time code.
+fn onward(
+    pages: &Pages,
+    asked: &Asked,
+    session: &Session,
+    return_to: &str,
+    nonce: Option<String>,
+) -> Response {
+    let runtime = &asked.runtime;
+    let target = Return::parse(return_to, &runtime.public, |host| runtime.table.knows(host));
+    let (host, return_path, nonce_hash) = match (target, nonce) {
+        (Return::Host(host, path), Some(nonce)) => (host, path, nonce),
+        // Without a nonce, another host sends the browser back here with one of its own.
+        (target, _) => return see_other(&target.location(&runtime.public)),
+    };
+    let enter = format!("{}{}", runtime.public.origin_of(&host), super::ENTER);
+    let handover = Handover {
+        host,
+        return_path,
+        session: session.id,
+        nonce_hash,
+    };
+    see_other(&format!(
+        "{enter}?code={}",
+        pages.handovers.issue(handover).as_str()
+    ))
+}
+
+/// The form, not yet filled in.
+struct Blank<'a> {
+    pages: &'a Pages,
+    asked: &'a Asked,
+    headers: &'a HeaderMap,
+}
+
+impl Blank<'_> {
+    fn render(&self, wanted: &Wanted, username: String, state: SignInState) -> Response {
+        let Self {
+            pages,
+            asked,
+            headers,
+        } = self;
+        let runtime = &asked.runtime;
+        let issued = form::issue(pages, asked, headers, FORM);
+        let target = Return::parse(&wanted.return_to, &runtime.public, |host| {
+            runtime.table.knows(host)
+        });
+        let destination = match target {
+            Return::Host(host, _) => Some(runtime.public.authority_of(&host)),
+            Return::Here(_) => None,
+        };
+        let password = if wanted.show.is_some() {
+            PasswordField::Readable
+        } else {
+            PasswordField::Hidden {
+                show: wanted.address_with_show(),
+            }
+        };
+        let page = SignInPage {
+            csrf: issued.value.clone(),
+            return_to: wanted.return_to.clone(),
+            nonce: wanted.nonce.clone(),
+            username,
+            destination,
+            state,
+            password,
+            plain_http: !asked.https() && !runtime.public.is_loopback(),
+        };
+        let status = match state {
+            SignInState::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            SignInState::Fresh | SignInState::Stale => StatusCode::OK,
+            SignInState::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            SignInState::Wrong => StatusCode::UNAUTHORIZED,
+        };
+        let mut response = html(status, ui::sign_in(&runtime.look, &page));
+        if let SignInState::TooMany { retry_after } = state {
+            let seconds = HeaderValue::from(ui::whole_seconds(retry_after));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        issued.with_cookie(response)
+    }
+}
+
+impl Wanted {
+    /// This page once more, with the password readable.
+    fn address_with_show(&self) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("return", &self.return_to);
+        if let Some(nonce) = &self.nonce {
+            query.append_pair("nonce", nonce);
+        }
+        query.append_pair("show", "1");
+        format!("{}?{}", super::SIGN_IN, query.finish())
+    }
+}
+
+const FORM: &str = "sign-in";

@@ -1,0 +1,76 @@
+//! Hop-by-hop fields, which concern one connection and end with it (RFC 9110 §7.6.1).
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{
+        CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
+        TRANSFER_ENCODING, UPGRADE,
+    },
+};
+
+/// Removes what `Connection` names, then the fixed list.
+///
+/// Not `Trailer`: hyper sends only trailers that it announces. Allocates only when `Connection`
+/// names something unusual.
+pub(super) fn remove(headers: &mut HeaderMap) {
+    let usual = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(tokens)
+        .all(|token| {
+            [&b"keep-alive"[..], b"close", b"upgrade", b"te", b""]
+                .iter()
+                .any(|usual| token.eq_ignore_ascii_case(usual))
+        });
+    if !usual {
+        let lines: Vec<HeaderValue> = headers.get_all(CONNECTION).iter().cloned().collect();
+        for token in lines.iter().flat_map(tokens) {
+            // A message's frame and its host belong to no connection, whatever it says.
+            if let Ok(name) = HeaderName::from_bytes(token)
+                && name != CONTENT_LENGTH
+                && name != HOST
+            {
+                headers.remove(name);
+            }
+        }
+    }
+    for name in FIXED {
+        headers.remove(name);
+    }
+}
+
+/// Whether the sender takes trailers.
+pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
+    headers.get_all(TE).iter().flat_map(tokens).any(|token| {
+        let coding = token.split(|byte| *byte == b';').next();
+        coding.is_some_and(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+    })
+}
+
+/// Whether a field of this name belongs to one connection.
+pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
+    FIXED.contains(name)
+}
+
+/// Says again that the connection becomes a WebSocket (RFC 6455 §4.1).
+pub(super) fn upgrade(headers: &mut HeaderMap) {
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+}
+
+fn tokens(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    let list = line.as_bytes().split(|byte| *byte == b',');
+    list.map(<[u8]>::trim_ascii)
+}
+
+const FIXED: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];

@@ -1,0 +1,138 @@
+//! Addresses in a tool's answer that mean the tool itself: turned into public ones (SECURITY T26).
+
+use super::Rules;
+use crate::http::site::Host;
+
+/// The public form of a `Location`; `None` leaves it as it is. What names a third party, or what
+/// browsers could read in two ways, is left alone.
+pub(super) fn public(location: &str, rules: &Rules, host: &Host) -> Option<String> {
+    if location.contains('\\') || location.starts_with("//") {
+        return None;
+    }
+    if location.starts_with('/') {
+        return below(location, rules).map(|prefix| [prefix, location].concat());
+    }
+    let (scheme, rest) = location.split_once("://")?;
+    if !(scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https")) {
+        return None;
+    }
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end)?;
+    let (named, port) = Host::parse_authority(authority).ok()?;
+    if !is_own(&named, port, rules, host) {
+        return None;
+    }
+    let slash = if path.starts_with('/') { "" } else { "/" };
+    let path = [slash, path].concat();
+    let prefix = below(&path, rules).unwrap_or_default();
+    Some([&rules.site.origin_of(host), prefix, &path].concat())
+}
+
+/// The prefix to put before a path of the tool's; `None` where it already stands there.
+fn below<'a>(path: &str, rules: &'a Rules) -> Option<&'a str> {
+    let prefix = rules.stripped()?;
+    let public = path
+        .strip_prefix(prefix)
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']));
+    (!public).then_some(prefix)
+}
+
+/// Whether an authority is the tool: as we call it, as it calls itself on its own machine, or by
+/// the public name with its own or the public port.
+fn is_own(named: &Host, port: Option<u16>, rules: &Rules, host: &Host) -> bool {
+    let upstream_port = rules.upstream.as_ref().map(|(_, port)| *port);
+    let on_its_port = port.is_some() && port == upstream_port;
+    let upstream = rules.upstream.as_ref().is_some_and(|(name, _)| {
+        let name = name
+            .parse::<Host>()
+            .or_else(|_| format!("[{name}]").parse());
+        name.is_ok_and(|name| name == *named)
+    });
+    let loopback = matches!(
+        named.as_str(),
+        "localhost" | "127.0.0.1" | "[::1]" | "0.0.0.0"
+    );
+    let public_port = port.is_none() || port == Some(rules.site.effective_port());
+    (upstream && (on_its_port || port.is_none()))
+        || (loopback && on_its_port)
+        || (named == host && (on_its_port || public_port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rewrite::tests::rules_of;
+
+    fn moved(route: &str, strip: bool, location: &str) -> String {
+        let rules = rules_of(route, |route| route.strip_prefix = strip);
+        let host = "lab.example.org".parse().unwrap();
+        public(location, &rules, &host).unwrap_or_else(|| location.to_owned())
+    }
+
+    #[test]
+    fn the_tools_own_address_becomes_the_public_one() {
+        for (location, expected) in [
+            (
+                "http://127.0.0.1:8888/x?a#b",
+                "https://lab.example.org/x?a#b",
+            ),
+            ("http://localhost:8888/x", "https://lab.example.org/x"),
+            ("HTTP://LOCALHOST:8888", "https://lab.example.org/"),
+            ("https://127.0.0.1/x", "https://lab.example.org/x"),
+            ("http://lab.example.org/x", "https://lab.example.org/x"),
+            ("http://lab.example.org:8888/x", "https://lab.example.org/x"),
+            ("http://localhost:8888?x", "https://lab.example.org/?x"),
+            (
+                "http://localhost:8888//evil.example",
+                "https://lab.example.org//evil.example",
+            ),
+        ] {
+            assert_eq!(moved("/", false, location), expected, "{location}");
+        }
+    }
+
+    #[test]
+    fn a_path_of_the_tool_follows_the_stripped_prefix_once() {
+        for (location, expected) in [
+            ("/x", "/rstudio/x"),
+            ("/", "/rstudio/"),
+            ("/rstudio/x", "/rstudio/x"),
+            ("/rstudio?x", "/rstudio?x"),
+            ("/rstudio2", "/rstudio/rstudio2"),
+            ("x/y", "x/y"),
+            ("../x", "../x"),
+            (
+                "http://localhost:8888/x",
+                "https://lab.example.org/rstudio/x",
+            ),
+            (
+                "http://lab.example.org/rstudio/x",
+                "https://lab.example.org/rstudio/x",
+            ),
+        ] {
+            assert_eq!(moved("/rstudio/", true, location), expected, "{location}");
+        }
+        assert_eq!(moved("/rstudio/", false, "/x"), "/x");
+    }
+
+    #[test]
+    fn what_is_not_the_tools_is_left_alone() {
+        for location in [
+            "//evil.example/x",
+            "///evil.example",
+            "/\\evil.example",
+            "https://evil.example/x",
+            "https://sso.example.org/?return=http://localhost:8888/",
+            "http://localhost:9999/x",
+            "http://localhost/x",
+            "http://127.0.0.1:8888@evil.example/",
+            "http://lab.example.org:9000/x",
+            "http://other.example.org:8888/x",
+            "javascript:alert(1)",
+            "mailto:a@b",
+            "",
+        ] {
+            assert_eq!(moved("/rstudio/", true, location), location);
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! An answer on its way to the browser: it cannot reach beyond its route.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{
+        ACCESS_CONTROL_ALLOW_CREDENTIALS, ALT_SVC, CACHE_CONTROL, CONTENT_SECURITY_POLICY,
+        LOCATION, REFRESH, X_FRAME_OPTIONS,
+    },
+    response,
+};
+
+use super::{Rules, cookie, hop, location};
+use crate::{app::remove_family, http::site::Host, route::RoutePath};
+
+/// What is known of the request that is answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Answered<'a> {
+    /// The host it was sent to.
+    pub host: &'a Host,
+    /// Whether somebody is signed in on it: such an answer is nobody else's.
+    pub authenticated: bool,
+}
+
+/// Rewrites the head of a tool's answer. An answer of 101 is that to a WebSocket handshake.
+pub fn response(rules: &Rules, answered: Answered<'_>, parts: &mut response::Parts) {
+    let headers = &mut parts.headers;
+    hop::remove(headers);
+    for name in WITHHELD {
+        headers.remove(name);
+    }
+    remove_family(headers, "x-accel-");
+    keep_worker_in_place(rules, headers);
+    cookie::narrow(headers, rules.stripped());
+    relocate(rules, answered.host, headers);
+    if parts.status == StatusCode::SWITCHING_PROTOCOLS {
+        hop::upgrade(headers);
+    } else {
+        if answered.authenticated && !headers.contains_key(CACHE_CONTROL) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+        }
+        if answered.authenticated || !rules.public {
+            seclude(headers);
+        }
+    }
+    rules.adapter.answer(parts);
+}
+
+/// Whether a tool's field of this name never reaches a browser.
+pub(super) fn is_withheld(name: &HeaderName) -> bool {
+    let family = ["x-accel-", "access-control-"];
+    WITHHELD.contains(name) || family.iter().any(|start| name.as_str().starts_with(start))
+}
+
+/// Says what other sites may do with the answer, where the tool does not: nothing. The tool's own
+/// rules stand; two policies of `Content-Security-Policy` both hold.
+fn seclude(headers: &mut HeaderMap) {
+    if headers.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS) {
+        remove_family(headers, "access-control-");
+    }
+    if !headers.contains_key(CROSS_ORIGIN_RESOURCE_POLICY) {
+        let policy = HeaderValue::from_static("same-origin");
+        headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, policy);
+    }
+    let mut policies = headers.get_all(CONTENT_SECURITY_POLICY).iter();
+    if !headers.contains_key(X_FRAME_OPTIONS) && !policies.any(names_frame_ancestors) {
+        let policy = HeaderValue::from_static("frame-ancestors 'self'");
+        headers.append(CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
+fn names_frame_ancestors(policy: &HeaderValue) -> bool {
+    let mut directives = policy.as_bytes().split(|byte| matches!(byte, b';' | b','));
+    directives.any(|directive| {
+        let mut words = directive.trim_ascii().split(u8::is_ascii_whitespace);
+        words
+            .next()
+            .is_some_and(|name| name.eq_ignore_ascii_case(b"frame-ancestors"))
+    })
+}
+
+/// A service worker may control its route's own paths. A whole host is more than any route has,
+/// since `/.labgate` is on every host.
+fn keep_worker_in_place(rules: &Rules, headers: &mut HeaderMap) {
+    let Some(scope) = headers.get(SERVICE_WORKER_ALLOWED) else {
+        return;
+    };
+    let in_place = !rules.prefix.is_empty()
+        && scope.to_str().is_ok_and(|scope| {
+            let below = scope.strip_prefix(&*rules.prefix);
+            below.is_some_and(|rest| rest.starts_with('/')) && RoutePath::parse(scope).is_ok()
+        });
+    let single = headers.get_all(SERVICE_WORKER_ALLOWED).iter().count() == 1;
+    if !(in_place && single) {
+        headers.remove(SERVICE_WORKER_ALLOWED);
+    }
+}
+
+fn relocate(rules: &Rules, host: &Host, headers: &mut HeaderMap) {
+    if let Some(value) = headers.get_mut(LOCATION)
+        && let Some(moved) = value
+            .to_str()
+            .ok()
+            .and_then(|at| location::public(at, rules, host))
+        && let Ok(moved) = HeaderValue::try_from(moved)
+    {
+        *value = moved;
+    }
+    if let Some(value) = headers.get_mut(REFRESH)
+        && let Some(moved) = value
+            .to_str()
+            .ok()
+            .and_then(|text| refresh(text, rules, host))
+        && let Ok(moved) = HeaderValue::try_from(moved)
+    {
+        *value = moved;
+    }
+}
+
+/// `5; url=ADDRESS`.
+fn refresh(text: &str, rules: &Rules, host: &Host) -> Option<String> {
+    let (before, address) = text.split_once('=')?;
+    let moved = location::public(address.trim(), rules, host)?;
+    Some([before, "=", &moved].concat())
+}
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
+    HeaderName::from_static("cross-origin-resource-policy");
+const SERVICE_WORKER_ALLOWED: HeaderName = HeaderName::from_static("service-worker-allowed");
+
+/// Each speaks for a whole origin or to a proxy, which is not for a tool to do (SECURITY T97).
+const WITHHELD: [HeaderName; 4] = [
+    ALT_SVC,
+    HeaderName::from_static("clear-site-data"),
+    HeaderName::from_static("nel"),
+    HeaderName::from_static("report-to"),
+];

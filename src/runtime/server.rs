@@ -1,0 +1,335 @@
+//! Start, reload and stop of the whole server.
+//!
+//! Start builds first (certificates, store, sessions, sockets) and serves only when all of it is
+//! there; what was half-started is dropped again. A reload validates and builds before it swaps.
+//! Stop drains: no new connections, what is under way finishes within `limits.drain_timeout`.
+
+use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::{RouteError, Runtime, Shared, WorkerHandle};
+use crate::{
+    clock::Clock,
+    config::Config,
+    identity::{LocalUsers, SignInLinks, Throttle},
+    listener::{self, Admission, Bound, tls::Tls},
+    pages::{Pages, PagesHandle},
+    reject::chain,
+    session::{Ended, Forgery, Handovers, Session, Sessions},
+    store::{self, StateDir, Store},
+    telemetry::{
+        Format,
+        access::{AccessLog, Sink},
+    },
+};
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A thread or a runtime cannot be had.
+    #[error("cannot start a thread: {0}")]
+    Io(#[from] io::Error),
+    /// A socket or a certificate.
+    #[error(transparent)]
+    Listener(#[from] Box<listener::Error>),
+    /// A route.
+    #[error(transparent)]
+    Route(#[from] RouteError),
+    /// The state folder or what is in it.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+impl StartError {
+    /// Whether the configuration has to be mended (exit code 78) rather than the machine (1).
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Listener(error) => matches!(**error, listener::Error::Tls { .. }),
+            Self::Route(_) => true,
+            Self::Io(_) | Self::Store(_) => false,
+        }
+    }
+}
+
+/// What a server is started with besides its configuration.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Wall-clock time.
+    pub clock: Clock,
+    /// How access lines look.
+    pub log_format: Format,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    control: tokio::runtime::Runtime,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    shared: Arc<Shared>,
+    users: Arc<LocalUsers>,
+    store: Arc<Store>,
+    workers: Arc<Vec<WorkerHandle>>,
+    log_writer: thread::JoinHandle<()>,
+    listeners: Vec<Listening>,
+}
+
+/// A listener that serves.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// From the configuration.
+    pub name: Arc<str>,
+    /// `http://127.0.0.1:8000`, with the real port.
+    pub url: String,
+    /// The same as an address.
+    pub address: SocketAddr,
+}
+
+impl Server {
+    /// Opens the store in the configuration's state folder and starts.
+    pub fn start(config: Config, options: &Options) -> Result<Self, StartError> {
+        let state = StateDir::open(&config.server.state_dir)?;
+        for warning in state.warnings() {
+            tracing::warn!("{warning}");
+        }
+        let store = Store::open(&state)?;
+        Self::start_with(config, store, options)
+    }
+
+    /// Starts on an open store.
+    pub fn start_with(
+        config: Config,
+        store: Arc<Store>,
+        options: &Options,
+    ) -> Result<Self, StartError> {
+        let control = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .thread_name("control")
+            .enable_all()
+            .build()?;
+        let tasks = TaskTracker::new();
+        let stopping = CancellationToken::new();
+        let sessions = Arc::new(Sessions::open(
+            Arc::clone(&store),
+            options.clock.clone(),
+            &config.session,
+        )?);
+        let users = Arc::new(LocalUsers::new(Arc::clone(&store), &config.local_users));
+        let mut bound = Vec::new();
+        for listener in &config.listeners {
+            bound.push(control.block_on(Bound::bind(listener)).map_err(Box::new)?);
+        }
+        let pages = Pages {
+            sessions: Arc::clone(&sessions),
+            users: Arc::clone(&users),
+            links: SignInLinks::new(Arc::clone(&store), options.clock.clone()),
+            throttle: Throttle::new(options.clock.clone()),
+            handovers: Handovers::new(options.clock.clone()),
+            forgery: Forgery::open(&store, options.clock.clone())?,
+        };
+        let pages = {
+            let _context = control.enter();
+            PagesHandle::start(pages, &tasks)
+        };
+        let threads = config.server.workers;
+        let shared = Shared::new(
+            Runtime::new(config)?,
+            sessions,
+            pages,
+            options.clock.clone(),
+        );
+        let shared = Arc::new(shared);
+        let (sink, log_writer) = Sink::start(io::stderr())?;
+        let workers = Arc::new(start_workers(threads, &shared, &sink, options.log_format)?);
+        let mut server = Self {
+            control,
+            tasks,
+            stopping,
+            shared,
+            users,
+            store,
+            workers,
+            log_writer,
+            listeners: Vec::new(),
+        };
+        server.end_sessions_nobody_vouches_for();
+        server.serve(bound);
+        Ok(server)
+    }
+
+    /// The listeners that serve.
+    pub fn listeners(&self) -> &[Listening] {
+        &self.listeners
+    }
+
+    /// The users who sign in with a password.
+    pub const fn users(&self) -> &Arc<LocalUsers> {
+        &self.users
+    }
+
+    /// Runs a future on the control side while the server serves.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.control.block_on(future)
+    }
+
+    /// Serves new requests by another configuration; what is under way and no longer let in ends.
+    /// Sockets and the state folder are the old one's until the next start.
+    pub fn reload(&self, config: Config) -> Result<(), RouteError> {
+        let (local_users, session) = (config.local_users.clone(), config.session.clone());
+        self.shared.swap(Runtime::new(config)?);
+        self.users.set_configured(&local_users);
+        self.shared.sessions.set_limits(&session);
+        for worker in self.workers.iter() {
+            worker.reloaded();
+        }
+        self.end_sessions_nobody_vouches_for();
+        tracing::info!("configuration reloaded");
+        Ok(())
+    }
+
+    /// Finishes what is under way, then ends. Takes `limits.drain_timeout` and a little at most.
+    pub fn stop(self) {
+        let Self {
+            control,
+            tasks,
+            stopping,
+            shared,
+            store,
+            workers,
+            log_writer,
+            ..
+        } = self;
+        stopping.cancel();
+        let limit = shared.runtime.load().limits.drain_timeout;
+        for worker in workers.iter() {
+            worker.drain(limit);
+        }
+        // Accept loops hold the workers too; they are gone in a moment.
+        tasks.close();
+        let mut workers = workers;
+        loop {
+            match Arc::try_unwrap(workers) {
+                Ok(mut owned) => {
+                    owned.iter_mut().for_each(WorkerHandle::join);
+                    break;
+                }
+                Err(shared) => {
+                    workers = shared;
+                    thread::yield_now();
+                }
+            }
+        }
+        let sessions = Arc::clone(&shared.sessions);
+        drop(shared);
+        control.block_on(async {
+            if let Err(error) = sessions.save().await {
+                tracing::error!(error = %chain(&error), "session activity was not stored");
+            }
+            // Page requests end by themselves; what hangs is cut below.
+            drop(tokio::time::timeout(LAST_TASKS, tasks.wait()).await);
+        });
+        control.shutdown_timeout(LAST_TASKS);
+        store.close();
+        drop(log_writer.join());
+    }
+
+    fn end_sessions_nobody_vouches_for(&self) {
+        let (sessions, users) = (Arc::clone(&self.shared.sessions), Arc::clone(&self.users));
+        let _context = self.control.enter();
+        self.tasks.spawn(async move {
+            let gone = |session: &Session| !users.vouches_for(&session.user);
+            match sessions.end_where(gone, Ended::UserRemoved).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "sessions of changed or removed users ended"),
+                Err(error) => tracing::error!(error = %chain(&error), "an end was not stored"),
+            }
+        });
+    }
+
+    fn serve(&mut self, bound: Vec<Bound>) {
+        let _context = self.control.enter();
+        let admission = Arc::new(Admission::default());
+        let mut certificates = Vec::new();
+        for mut bound in bound {
+            self.listeners.push(Listening {
+                name: Arc::clone(&bound.name),
+                url: bound.url(),
+                address: bound.address,
+            });
+            let tls = bound.tls.take();
+            let config = tls.as_ref().map(|tls| Arc::clone(&tls.config));
+            certificates.extend(tls);
+            let (admission, shared) = (Arc::clone(&admission), Arc::clone(&self.shared));
+            let (workers, stopping) = (Arc::clone(&self.workers), self.stopping.clone());
+            self.tasks.spawn(async move {
+                tokio::select! {
+                    () = bound.accept(config, &admission, &shared, &workers) => {}
+                    () = stopping.cancelled() => {}
+                }
+            });
+        }
+        let stopping = self.stopping.clone();
+        self.tasks
+            .spawn(stopping.run_until_cancelled_owned(follow_files(certificates)));
+        let sessions = Arc::clone(&self.shared.sessions);
+        let stopping = self.stopping.clone();
+        self.tasks
+            .spawn(stopping.run_until_cancelled_owned(async move {
+                let mut tick = interval(SWEEP_EVERY);
+                tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+                loop {
+                    tick.tick().await;
+                    sessions.sweep();
+                }
+            }));
+    }
+}
+
+fn start_workers(
+    threads: Option<usize>,
+    shared: &Arc<Shared>,
+    sink: &Sink,
+    format: Format,
+) -> Result<Vec<WorkerHandle>, io::Error> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    (0..threads.unwrap_or(cores))
+        .map(|number| {
+            let sink = sink.clone();
+            let log = Box::new(move || AccessLog::new(format, sink));
+            let worker = WorkerHandle::start(number, Arc::clone(shared), log)?;
+            let tell = worker.session_listener();
+            shared
+                .sessions
+                .subscribe(move |session, _why| tell(session));
+            Ok(worker)
+        })
+        .collect()
+}
+
+/// Takes changed certificates in. Files are asked for their state rather than watched, since a
+/// watch misses what network file systems and swapped links do.
+async fn follow_files(mut certificates: Vec<Tls>) {
+    if certificates.is_empty() {
+        return;
+    }
+    let mut tick = interval(LOOK_EVERY);
+    loop {
+        tick.tick().await;
+        for tls in &mut certificates {
+            let file = tls.files().certificate.display().to_string();
+            match tls.refresh() {
+                Ok(false) => {}
+                Ok(true) => tracing::info!(%file, "certificate reloaded"),
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), "the old certificate stays in use");
+                }
+            }
+        }
+    }
+}
+
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LAST_TASKS: Duration = Duration::from_secs(2);

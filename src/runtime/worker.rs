@@ -1,0 +1,331 @@
+//! A worker: one thread that owns connections, an upstream pool and its view of the configuration.
+//!
+//! Nothing of a worker is shared with another thread except its message channel and the count of its
+//! open connections; what the control side wants of it comes as a [`Message`].
+
+use std::{
+    cell::{Cell, RefCell},
+    future::Future,
+    io,
+    net::TcpStream,
+    rc::{Rc, Weak},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use slab::Slab;
+use tokio::{
+    runtime::{Builder, LocalOptions},
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tokio_util::task::TaskTracker;
+
+use super::{Shared, View};
+use crate::{
+    auth::Visitors,
+    exchange::Exchange,
+    http::body::RequestBody,
+    listener::{self, Admitted, Conn, Ending, conn},
+    policy::Decision,
+    session::SessionId,
+    telemetry::{RequestIds, access::AccessLog},
+    tunnel::Stop,
+    upstream::{self, Pool},
+};
+
+/// What one thread of the data path owns.
+pub struct Worker {
+    /// What all threads share.
+    pub shared: Arc<Shared>,
+    /// Its upstream connections.
+    pub pool: Pool<RequestBody>,
+    /// Its memory of credentials.
+    pub visitors: Visitors,
+    /// Its end of the access log.
+    pub access_log: AccessLog,
+    /// Its source of request ids.
+    pub request_ids: RequestIds,
+    /// Its connections.
+    pub connections: RefCell<Slab<Weak<Conn>>>,
+    /// All that is under way.
+    pub exchanges: RefCell<Slab<Weak<Exchange>>>,
+    view: RefCell<Rc<View>>,
+    generation: Cell<u64>,
+    tasks: TaskTracker,
+}
+
+impl std::fmt::Debug for Worker {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Worker").finish_non_exhaustive()
+    }
+}
+
+/// What the control side tells a worker.
+#[derive(Debug)]
+enum Message {
+    /// A connection to serve.
+    Connection(TcpStream, Admitted),
+    /// End what this session opened.
+    SessionEnded(SessionId),
+    /// The configuration changed: end what it no longer lets in.
+    Reloaded,
+    /// Finish what is under way, within the time given; then end.
+    Drain(Duration),
+}
+
+/// The control side's end of a worker.
+#[derive(Debug)]
+pub struct WorkerHandle {
+    messages: UnboundedSender<Message>,
+    open: Arc<AtomicUsize>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl WorkerHandle {
+    /// Starts a worker thread.
+    pub fn start(number: usize, shared: Arc<Shared>, access_log: AccessLogOf) -> io::Result<Self> {
+        let (messages, inbox) = unbounded_channel();
+        let open = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&open);
+        let thread = thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || {
+                let runtime = Builder::new_current_thread()
+                    .enable_all()
+                    .build_local(LocalOptions::default());
+                match runtime {
+                    Ok(runtime) => runtime.block_on(async move {
+                        let worker = Rc::new(Worker::new(shared, access_log()));
+                        worker.run(inbox, &counted).await;
+                    }),
+                    Err(error) => {
+                        tracing::error!(%error, "a worker thread cannot start its runtime");
+                    }
+                }
+            })?;
+        Ok(Self {
+            messages,
+            open,
+            thread: Some(thread),
+        })
+    }
+
+    /// Connections that it has, those on their way included.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// Gives it a connection.
+    pub fn connection(&self, socket: TcpStream, admitted: Admitted) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        self.tell(Message::Connection(socket, admitted));
+    }
+
+    /// Ends what this session opened.
+    pub fn session_ended(&self, session: SessionId) {
+        self.tell(Message::SessionEnded(session));
+    }
+
+    /// A function that tells it of ended sessions, for the one who ends them.
+    pub fn session_listener(&self) -> impl Fn(&SessionId) + Send + Sync + 'static {
+        let messages = self.messages.clone();
+        move |session| {
+            // A worker that is gone has nothing open.
+            drop(messages.send(Message::SessionEnded(*session)));
+        }
+    }
+
+    /// Ends what the new configuration does not let in.
+    pub fn reloaded(&self) {
+        self.tell(Message::Reloaded);
+    }
+
+    /// Lets it finish, within `limit`.
+    pub fn drain(&self, limit: Duration) {
+        self.tell(Message::Drain(limit));
+    }
+
+    /// Waits for the thread's end.
+    pub fn join(&mut self) {
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a worker thread ended by a panic");
+        }
+    }
+
+    fn tell(&self, message: Message) {
+        // A worker that is gone has nothing open.
+        drop(self.messages.send(message));
+    }
+}
+
+/// Makes the access log on the worker's own thread.
+pub(super) type AccessLogOf = Box<dyn FnOnce() -> AccessLog + Send>;
+
+impl Worker {
+    fn new(shared: Arc<Shared>, access_log: AccessLog) -> Self {
+        let generation = shared.generation();
+        let view = Rc::new(View::new(shared.runtime.load_full()));
+        Self {
+            pool: Pool::new(POOL),
+            visitors: Visitors::new(Arc::clone(&shared.sessions)),
+            access_log,
+            request_ids: RequestIds::default(),
+            connections: RefCell::default(),
+            exchanges: RefCell::default(),
+            view: RefCell::new(view),
+            generation: Cell::new(generation),
+            tasks: TaskTracker::new(),
+            shared,
+        }
+    }
+
+    /// The configuration now. Costs one atomic read unless it changed.
+    pub fn view(&self) -> Rc<View> {
+        let generation = self.shared.generation();
+        if self.generation.replace(generation) != generation {
+            self.view
+                .replace(Rc::new(View::new(self.shared.runtime.load_full())));
+        }
+        Rc::clone(&self.view.borrow())
+    }
+
+    /// Runs a task on this thread; the worker's end waits for it.
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        drop(self.tasks.spawn_local(task));
+    }
+
+    async fn run(self: Rc<Self>, mut inbox: UnboundedReceiver<Message>, open: &Arc<AtomicUsize>) {
+        let mut tick = interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let message = tokio::select! {
+                message = inbox.recv() => message,
+                _ = tick.tick() => {
+                    self.access_log.flush();
+                    continue;
+                }
+            };
+            match message {
+                Some(Message::Connection(socket, admitted)) => self.serve(socket, admitted, open),
+                Some(Message::SessionEnded(session)) => self.end_session(session),
+                Some(Message::Reloaded) => self.end_what_is_denied(),
+                Some(Message::Drain(limit)) => return self.drain(limit).await,
+                None => return self.drain(Duration::ZERO).await,
+            }
+        }
+    }
+
+    fn serve(self: &Rc<Self>, socket: TcpStream, admitted: Admitted, open: &Arc<AtomicUsize>) {
+        let guard = OpenConnection(Arc::clone(open));
+        match listener::adopt(socket) {
+            Ok(socket) => {
+                let worker = Rc::clone(self);
+                self.spawn(async move {
+                    conn::serve(worker, socket, admitted).await;
+                    drop(guard);
+                });
+            }
+            Err(error) => tracing::error!(%error, "cannot serve an accepted connection"),
+        }
+    }
+
+    /// All that is under way; collected first, since ending one may take it off the list.
+    fn under_way(&self) -> Vec<Rc<Exchange>> {
+        self.exchanges
+            .borrow()
+            .iter()
+            .filter_map(|(_, exchange)| exchange.upgrade())
+            .collect()
+    }
+
+    fn end_session(&self, session: SessionId) {
+        for exchange in self.under_way() {
+            if exchange
+                .visitor
+                .get()
+                .is_some_and(|visitor| visitor.session.id == session)
+            {
+                exchange.end(Stop::SessionEnded);
+            }
+        }
+    }
+
+    fn end_what_is_denied(&self) {
+        let view = self.view();
+        for exchange in self.under_way() {
+            let Some(name) = exchange.route_name() else {
+                continue;
+            };
+            let who = exchange.visitor.get().map(|visitor| visitor.who());
+            let allowed = view.route_named(name).is_some_and(|route| {
+                let decision = route
+                    .policy
+                    .decide(who, exchange.client.get(), &exchange.method);
+                matches!(decision, Decision::Allowed(_))
+            });
+            if !allowed {
+                exchange.end(Stop::RouteGone);
+            }
+        }
+    }
+
+    async fn drain(&self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        self.end_connections(Ending::Drain);
+        self.tasks.close();
+        if tokio::time::timeout_at(deadline, self.tasks.wait())
+            .await
+            .is_err()
+        {
+            for exchange in self.under_way() {
+                exchange.end(Stop::ShuttingDown);
+            }
+            // A close frame and a last answer get a moment to leave.
+            if tokio::time::timeout(LAST_WORDS, self.tasks.wait())
+                .await
+                .is_err()
+            {
+                self.end_connections(Ending::Cut);
+            }
+        }
+        self.access_log.flush();
+    }
+
+    fn end_connections(&self, how: Ending) {
+        let connections: Vec<_> = self
+            .connections
+            .borrow()
+            .iter()
+            .filter_map(|(_, conn)| conn.upgrade())
+            .collect();
+        for conn in connections {
+            conn.end(how);
+        }
+    }
+}
+
+struct OpenConnection(Arc<AtomicUsize>);
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// For each upstream, per worker.
+const POOL: upstream::Options = upstream::Options {
+    max_active: 1024,
+    max_idle: 64,
+    max_age: Duration::from_secs(15 * 60),
+    max_waiting: 1024,
+    max_wait: Duration::from_secs(30),
+};
+const TICK: Duration = Duration::from_millis(250);
+const LAST_WORDS: Duration = Duration::from_secs(2);

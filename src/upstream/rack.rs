@@ -1,0 +1,167 @@
+//! The connections of one target: the idle ones on the rack, the lent ones with a lease.
+
+use std::{cell::RefCell, rc::Rc, time::Duration};
+
+use tokio::{
+    task::spawn_local,
+    time::{Instant, timeout},
+};
+
+use super::{
+    Error, Options,
+    connection::{Connection, RequestBody},
+    error::name,
+    slots::{Answer, Slot, Slots},
+};
+use crate::config::Upstream;
+
+/// One target. The rack is last in, first out: what is used stays warm, the rest ages.
+#[derive(Debug)]
+pub(super) struct Rack<B> {
+    pub(super) target: Upstream,
+    /// For messages.
+    pub(super) name: String,
+    options: Options,
+    idle: RefCell<Vec<Idle<B>>>,
+    slots: Rc<Slots>,
+}
+
+#[derive(Debug)]
+struct Idle<B> {
+    connection: Connection<B>,
+    until: Instant,
+}
+
+/// A connection in use. Dropping it closes the connection; [`Lease::finish`] puts it back.
+#[derive(Debug)]
+pub(super) struct Lease<B> {
+    pub(super) connection: Connection<B>,
+    home: Home<B>,
+}
+
+/// Where a leased connection goes.
+#[derive(Debug)]
+pub(super) enum Home<B> {
+    /// Nowhere: it was opened for one request to the target of this name.
+    None(String),
+    /// Back on the rack, for so long.
+    Rack {
+        rack: Rc<Rack<B>>,
+        idle: Duration,
+        slot: Slot,
+    },
+}
+
+impl<B: RequestBody> Rack<B> {
+    pub(super) fn new(target: &Upstream, options: Options) -> Rc<Self> {
+        Rc::new(Self {
+            target: target.clone(),
+            name: name(target),
+            options,
+            idle: RefCell::default(),
+            slots: Slots::new(options.max_active, options.max_waiting),
+        })
+    }
+
+    /// The right to use one connection; waits for it in a queue, within limits.
+    pub(super) async fn slot(&self) -> Result<Slot, Error> {
+        match self.slots.ask() {
+            Answer::Now(slot) => Ok(slot),
+            Answer::Full => Err(self.busy()),
+            Answer::Wait(wait) => timeout(self.options.max_wait, wait)
+                .await
+                .map_err(|_| self.busy()),
+        }
+    }
+
+    /// The idle connection that was used last, if it still can be.
+    pub(super) fn pop(&self) -> Option<Connection<B>> {
+        let now = Instant::now();
+        loop {
+            let idle = self.idle.borrow_mut().pop()?;
+            if self.is_good(&idle, now) {
+                return Some(idle.connection);
+            }
+        }
+    }
+
+    /// Closes what is dead, idle for too long or too old.
+    pub(super) fn sweep(&self, now: Instant) {
+        self.idle
+            .borrow_mut()
+            .retain(|idle| self.is_good(idle, now));
+    }
+
+    /// Nothing is idle, and nobody else knows of this rack.
+    pub(super) fn is_forgotten(self: &Rc<Self>) -> bool {
+        Rc::strong_count(self) == 1 && self.idle.borrow().is_empty()
+    }
+
+    pub(super) fn idle(&self) -> usize {
+        self.idle.borrow().len()
+    }
+
+    fn put(&self, connection: Connection<B>, idle: Duration) {
+        let mut rack = self.idle.borrow_mut();
+        if rack.len() < self.options.max_idle {
+            let until = Instant::now() + idle;
+            rack.push(Idle { connection, until });
+        }
+    }
+
+    fn is_good(&self, idle: &Idle<B>, now: Instant) -> bool {
+        let connection = &idle.connection;
+        connection.sender.is_ready()
+            && now < idle.until
+            && now < connection.born + self.options.max_age
+    }
+
+    fn busy(&self) -> Error {
+        Error::Busy {
+            target: self.name.clone(),
+            active: self.slots.active(),
+        }
+    }
+}
+
+impl<B: RequestBody> Lease<B> {
+    pub(super) const fn new(connection: Connection<B>, home: Home<B>) -> Self {
+        Self { connection, home }
+    }
+
+    /// The answer is at its end. The connection goes back when hyper is ready for another
+    /// request, which is now unless the request body is still under way.
+    pub(super) fn finish(mut self) {
+        if matches!(self.home, Home::None(_)) || self.connection.sender.is_closed() {
+            return;
+        }
+        if self.connection.sender.is_ready() {
+            return self.put_back();
+        }
+        spawn_local(async move {
+            let ready = self.connection.sender.ready();
+            if matches!(timeout(FINISH_UPLOAD, ready).await, Ok(Ok(()))) {
+                self.put_back();
+            }
+        });
+    }
+
+    /// The target's name, for messages.
+    pub(super) fn name(&self) -> String {
+        match &self.home {
+            Home::None(name) => name.clone(),
+            Home::Rack { rack, .. } => rack.name.clone(),
+        }
+    }
+
+    fn put_back(self) {
+        if let Home::Rack { rack, idle, slot } = self.home {
+            // First the connection, so that whoever waits for the slot finds it.
+            rack.put(self.connection, idle);
+            drop(slot);
+        }
+    }
+}
+
+/// How long a request body may go on after the answer's end before the connection is closed.
+const FINISH_UPLOAD: Duration = Duration::from_secs(30);

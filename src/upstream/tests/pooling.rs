@@ -1,0 +1,244 @@
+use tokio::time::{advance, pause};
+
+use super::*;
+
+#[test]
+fn an_answers_body_can_be_served_by_hyper() {
+    fn servable<T: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>>() {}
+    servable::<UpstreamBody<TestBody>>();
+}
+
+#[tokio::test(flavor = "local")]
+async fn one_connection_serves_one_request_after_another() {
+    let origin = Origin::answering(OK).await;
+    let pool = pool();
+    for _ in 0..3 {
+        let response = pool
+            .send(&origin.target, get("/a?b"), &timeouts())
+            .await
+            .unwrap();
+        assert_eq!(text(response).await.unwrap(), "ok");
+    }
+    assert_eq!(origin.connections(), [0, 0, 0]);
+    assert_eq!(pool.idle(), 1);
+    let first = &origin.seen.borrow()[0].1;
+    assert_eq!(first, "GET /a?b HTTP/1.1\r\nhost: lab.example\r\n\r\n");
+}
+
+#[tokio::test(flavor = "local")]
+async fn a_connection_in_use_is_nobody_elses_and_the_last_used_is_first_reused() {
+    let origin = Origin::answering(OK).await;
+    let pool = pool();
+    let first = pool
+        .send(&origin.target, get("/1"), &timeouts())
+        .await
+        .unwrap();
+    let second = pool
+        .send(&origin.target, get("/2"), &timeouts())
+        .await
+        .unwrap();
+    text(second).await.unwrap();
+    text(first).await.unwrap();
+    let third = pool
+        .send(&origin.target, get("/3"), &timeouts())
+        .await
+        .unwrap();
+    text(third).await.unwrap();
+    assert_eq!(origin.connections(), [0, 1, 0]);
+    assert_eq!(pool.idle(), 2);
+}
+
+#[tokio::test(flavor = "local")]
+async fn answers_without_a_body_give_the_connection_back_at_once() {
+    let origin = Origin::answering("HTTP/1.1 204 No Content\r\n\r\n").await;
+    let pool = pool();
+    let response = pool
+        .send(&origin.target, get("/"), &timeouts())
+        .await
+        .unwrap();
+    assert_eq!(pool.idle(), 1);
+    assert!(response.body().is_end_stream());
+
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n";
+    let origin = Origin::answering(head).await;
+    let response = pool
+        .send(&origin.target, request(Method::HEAD, "/"), &timeouts())
+        .await;
+    assert_eq!(response.unwrap().headers()["content-length"], "7");
+    assert_eq!(pool.idle(), 2);
+}
+
+#[tokio::test(flavor = "local")]
+async fn nothing_of_one_request_is_in_the_next() {
+    let answer = "HTTP/1.1 200 OK\r\nset-cookie: a=b\r\ncontent-length: 0\r\n\r\n";
+    let origin = Origin::answering(answer).await;
+    let pool = pool();
+    let mut first = get("/");
+    first
+        .headers_mut()
+        .insert("cookie", "ana=1".parse().unwrap());
+    first
+        .headers_mut()
+        .insert("authorization", "Bearer x".parse().unwrap());
+    pool.send(&origin.target, first, &timeouts()).await.unwrap();
+    pool.send(&origin.target, get("/"), &timeouts())
+        .await
+        .unwrap();
+    assert_eq!(origin.connections(), [0, 0]);
+    assert_eq!(
+        origin.seen.borrow()[1].1,
+        "GET / HTTP/1.1\r\nhost: lab.example\r\n\r\n"
+    );
+}
+
+#[tokio::test(flavor = "local")]
+async fn idle_connections_are_closed_in_time_and_the_target_forgotten() {
+    let closed = Count::default();
+    let count = closed.clone();
+    let origin = Origin::new(move |mut peer| {
+        let count = count.clone();
+        async move {
+            peer.request().await.unwrap();
+            peer.say(OK).await;
+            peer.closed().await;
+            count.up();
+        }
+    })
+    .await;
+    let pool = pool();
+    text(
+        pool.send(&origin.target, get("/"), &timeouts())
+            .await
+            .unwrap(),
+    )
+    .await
+    .unwrap();
+    pause();
+    advance(Duration::from_secs(55)).await;
+    assert_eq!(pool.idle(), 1);
+    advance(Duration::from_secs(6)).await;
+    closed.reaches(1).await;
+    assert_eq!(pool.idle(), 0);
+    assert!(pool.is_empty());
+}
+
+#[tokio::test(flavor = "local")]
+async fn what_is_idle_or_old_for_too_long_is_not_used() {
+    let origin = Origin::answering(OK).await;
+    let no_idle = Timeouts {
+        idle: Duration::ZERO,
+        ..timeouts()
+    };
+    let young = Options {
+        max_age: Duration::ZERO,
+        ..options()
+    };
+    for (pool, timeouts) in [(pool(), no_idle), (Pool::new(young), timeouts())] {
+        origin.seen.borrow_mut().clear();
+        for _ in 0..2 {
+            text(
+                pool.send(&origin.target, get("/"), &timeouts)
+                    .await
+                    .unwrap(),
+            )
+            .await
+            .unwrap();
+        }
+        let connections = origin.connections();
+        assert_ne!(connections[0], connections[1]);
+    }
+}
+
+#[tokio::test(flavor = "local")]
+async fn only_so_many_stay_idle() {
+    let origin = Origin::answering(OK).await;
+    let pool = Pool::<TestBody>::new(Options {
+        max_idle: 1,
+        ..options()
+    });
+    let first = pool
+        .send(&origin.target, get("/1"), &timeouts())
+        .await
+        .unwrap();
+    let second = pool
+        .send(&origin.target, get("/2"), &timeouts())
+        .await
+        .unwrap();
+    text(second).await.unwrap();
+    text(first).await.unwrap();
+    assert_eq!(pool.idle(), 1);
+}
+
+#[tokio::test(flavor = "local")]
+async fn connections_are_prompt_and_notice_a_vanished_peer() {
+    use rustix::net::sockopt;
+    let origin = Origin::answering(OK).await;
+    let io = dial::dial(&origin.target, Duration::from_secs(5))
+        .await
+        .unwrap();
+    let Io::Tcp(io) = io else { panic!("it is TCP") };
+    assert!(io.nodelay().unwrap());
+    assert!(sockopt::socket_keepalive(&io).unwrap());
+    assert_eq!(sockopt::tcp_keepidle(&io).unwrap(), Duration::from_secs(15));
+    assert_eq!(
+        sockopt::tcp_keepintvl(&io).unwrap(),
+        Duration::from_secs(15)
+    );
+    assert_eq!(sockopt::tcp_keepcnt(&io).unwrap(), 3);
+}
+
+#[tokio::test(flavor = "local")]
+async fn names_and_unix_sockets_are_targets_too() {
+    let origin = Origin::answering(OK).await;
+    let Upstream::Http { port, .. } = origin.target else {
+        panic!("it is TCP")
+    };
+    let host = "localhost".to_owned();
+    let pool = pool();
+    let by_name = Upstream::Http { host, port };
+    let response = pool.send(&by_name, get("/"), &timeouts()).await.unwrap();
+    assert_eq!(text(response).await.unwrap(), "ok");
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tool.sock");
+    let listener = tokio::net::UnixListener::bind(&path).unwrap();
+    spawn_local(async move {
+        let (mut io, _) = listener.accept().await.unwrap();
+        let mut head = [0; 16];
+        io.read_exact(&mut head).await.unwrap();
+        io.write_all(OK.as_bytes()).await.unwrap();
+        io.read_to_end(&mut Vec::new()).await.unwrap();
+    });
+    let response = pool
+        .send(&Upstream::Unix(path), get("/"), &timeouts())
+        .await
+        .unwrap();
+    assert_eq!(text(response).await.unwrap(), "ok");
+    assert_eq!(pool.idle(), 2);
+}
+
+#[tokio::test(flavor = "local")]
+async fn an_operator_understands_why_there_is_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let host = "127.0.0.1".to_owned();
+    let pool = pool();
+    let error = pool
+        .send(&Upstream::Http { host, port }, get("/"), &timeouts())
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("connection to 127.0.0.1:{port} refused")
+    );
+    assert_eq!(error.kind(), Kind::BadGateway);
+    assert!(std::error::Error::source(&error).is_some());
+
+    let nowhere = Upstream::Unix("/nowhere/tool.sock".into());
+    let error = pool
+        .send(&nowhere, get("/"), &timeouts())
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "unix:/nowhere/tool.sock does not exist");
+}
