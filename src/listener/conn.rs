@@ -57,6 +57,7 @@ pub struct Conn {
     pub open_exchanges: Cell<usize>,
     http2: Cell<bool>,
     tunnel: RefCell<Option<PendingTunnel>>,
+    place: Cell<usize>,
     /// Holds the place in the connection limits until the end.
     _admitted: Admitted,
 }
@@ -93,9 +94,26 @@ impl Conn {
         }
     }
 
+    /// Waits for `future`, as long as there is no request that would have to be answered first.
+    async fn unless_ending<F: Future>(&self, future: F) -> Result<F::Output, Early> {
+        tokio::select! {
+            output = future => Ok(output),
+            _ = self.signal.raised() => Err(Early::Stopped),
+        }
+    }
+
     /// Leaves a tunnel for the time when the 101 has been written.
     pub fn open_tunnel(&self, tunnel: PendingTunnel) {
         self.tunnel.replace(Some(tunnel));
+    }
+}
+
+impl Drop for Conn {
+    fn drop(&mut self) {
+        self.worker
+            .connections
+            .borrow_mut()
+            .try_remove(self.place.get());
     }
 }
 
@@ -109,12 +127,16 @@ pub async fn serve(worker: Rc<Worker>, tcp: TcpStream, admitted: Admitted) {
         open_exchanges: Cell::new(0),
         http2: Cell::new(false),
         tunnel: RefCell::new(None),
+        place: Cell::new(usize::MAX),
         _admitted: admitted,
         worker: Rc::clone(&worker),
     });
     let place = worker.connections.borrow_mut().insert(Rc::downgrade(&conn));
+    conn.place.set(place);
+    if let Some(how) = worker.ending() {
+        conn.end(how);
+    }
     let served = serve_stream(&conn, tcp, tls, accepted).await;
-    worker.connections.borrow_mut().remove(place);
     if let Err(error) = served {
         tracing::debug!(peer = %conn.peer.ip(), %error, "connection ended early");
     }
@@ -145,9 +167,9 @@ async fn serve_stream(
         None => ClientStream::Plain(tcp),
         Some(config) => {
             let handshake = TlsAcceptor::from(config).accept(tcp);
-            let tls = timeout(limits.handshake_timeout, handshake)
-                .await
-                .map_err(|_| Early::SlowHandshake)??;
+            let handshake = timeout(limits.handshake_timeout, handshake);
+            let tls = conn.unless_ending(handshake).await?;
+            let tls = tls.map_err(|_| Early::SlowHandshake)??;
             ClientStream::Tls(Box::new(tls))
         }
     };
@@ -167,10 +189,8 @@ async fn serve_stream(
             accepted + limits.header_timeout,
             stream.read_buf(&mut first),
         );
-        let read = tokio::select! {
-            read = read => read.map_err(|_| Early::Silent)??,
-            ending = conn.signal.raised() => { let _: Ending = ending; return Err(Early::Stopped) }
-        };
+        let read = conn.unless_ending(read).await?;
+        let read = read.map_err(|_| Early::Silent)??;
         if read == 0 {
             return Ok(());
         }
@@ -224,13 +244,15 @@ async fn serve_http1(
         }
     })
     .await;
+    // It holds the connection in its turn, and so has to be taken out in any case.
+    let tunnel = conn.tunnel.take();
     let Some(result) = ended else { return };
     if let Err(error) = &result {
         tracing::debug!(peer = %conn.peer.ip(), error = %crate::reject::chain(error), "connection failed");
     }
     let parts = http.into_parts();
     let (stream, mut withheld) = parts.io.into_inner();
-    let Some(tunnel) = conn.tunnel.take() else {
+    let Some(tunnel) = tunnel else {
         if result.is_ok() {
             close(stream).await;
         }
