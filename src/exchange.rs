@@ -10,7 +10,7 @@ use std::{
     time::Instant,
 };
 
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri};
 
 use crate::{
     auth::Visitor,
@@ -118,6 +118,7 @@ impl Exchange {
     /// Writes the event that a tunnel opened.
     pub fn tunnel_opened(&self) {
         self.tunnel.set(true);
+        self.status.set(StatusCode::SWITCHING_PROTOCOLS.as_u16());
         self.log("tunnel opened");
     }
 

@@ -14,13 +14,13 @@ use crate::{
     auth::{
         challenge,
         navigation::{self, Navigation},
-        origin::{self, CrossSite},
+        origin::{self, CrossSite, CrossSiteRefusal},
     },
     client::Client,
     exchange::Exchange,
     http::{
         body::{RequestBody, ResponseBody},
-        gate::{Head, InFlight, Refusal},
+        gate::{self, Head, InFlight, Refusal},
         site::{Host, authority},
     },
     listener::{Conn, conn::PendingTunnel},
@@ -181,6 +181,11 @@ impl Asking<'_> {
     ) -> Result<Response<ResponseBody>, Reject> {
         let exchange = self.exchange;
         let (limit, upstream) = (route.config.max_body, &route.config.upstream);
+        if let (gate::Body::Length(announced), Some(limit)) = (self.head.body, limit)
+            && announced > limit
+        {
+            return Err(Reject::TooLarge { limit });
+        }
         let host = exchange.host.as_ref().ok_or(Reject::UnknownHost)?;
         let arrived = Arrived {
             client: self.client.addr,
@@ -299,7 +304,13 @@ impl Asking<'_> {
     async fn own_page(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Reject> {
         // Sign-in has no session yet, and must not be forged across sites either.
         self.check_origin(&request, true)?;
+        if pages::has_form(self.path.raw()) && !navigation::may_read_forms(request.headers()) {
+            return Err(CrossSiteRefusal::Form.into());
+        }
         let exchange = self.exchange;
+        if moves_idle_clock(&request) {
+            exchange.person_acted();
+        }
         let (parts, body) = request.into_parts();
         let body = RequestBody::new(body, Some(pages::MAX_BODY), Rc::clone(exchange));
         let body = pages::collect(body).await?;

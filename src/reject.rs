@@ -313,4 +313,5 @@ const fn rule(path: BadPath) -> &'static str {
 }
 
 const BROKEN_BODY: &str = "its body broke off or is framed wrongly";
-const ALL_METHODS: &str = "every method but CONNECT";
+/// Any method but CONNECT, really; the field takes names only (RFC 9110 §10.2.1).
+const ALL_METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";

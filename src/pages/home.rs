@@ -10,12 +10,12 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::{Asked, AskedOf, HOME, Pages, SIGN_IN, form, html, see_other, sign_out};
+use super::{Asked, AskedOf, HOME, Pages, SIGN_IN, form, html, see_other};
 use crate::{
     config::HostPattern,
     policy::{Decision, Who},
     runtime::Route,
-    ui::{self, HomePage, Tile, ToolState},
+    ui::{self, HomePage, Problem, Tile, ToolState},
 };
 
 /// The tools of whoever is signed in.
@@ -38,7 +38,7 @@ pub(super) async fn home(
         .iter()
         .filter_map(|route| tile(&asked, route, who))
         .collect();
-    let issued = form::issue(&pages, &asked, &headers, sign_out::FORM);
+    let issued = form::issue(&pages, &asked, &headers, form::Form::SignOut);
     let page = HomePage {
         user: user.name.clone(),
         groups: user.groups.clone(),
@@ -75,8 +75,12 @@ fn tile(asked: &Asked, route: &Route, who: Who<'_>) -> Option<Tile> {
     })
 }
 
-/// Who is signed in, as JSON; 401 when nobody is.
+/// Who is signed in, as JSON; 401 when nobody is. A tool's host does not tell: a tool of somebody
+/// else would learn more of its visitors than it is given.
 pub(super) async fn who_am_i(AskedOf(asked): AskedOf) -> Response {
+    if !asked.on_main_host() {
+        return asked.problem(&Problem::NotFound);
+    }
     let Some(session) = &asked.session else {
         let sign_in = format!("{}{SIGN_IN}", asked.runtime.public.origin());
         let body = json!({

@@ -58,6 +58,11 @@ pub const ENTER: &str = "/.labgate/enter";
 /// Takes a one-time sign-in link.
 pub const LINK: &str = "/.labgate/link";
 
+/// Whether a page has an anti-forgery value in it.
+pub fn has_form(path: &str) -> bool {
+    matches!(path, HOME | LINK | SIGN_IN | SIGN_OUT)
+}
+
 /// A request for one of our own pages, as a worker hands it over.
 #[derive(Debug)]
 pub struct OwnRequest {
@@ -204,7 +209,7 @@ async fn not_found(AskedOf(asked): AskedOf) -> AxumResponse {
 
 async fn wrong_method(AskedOf(asked): AskedOf) -> AxumResponse {
     asked.problem(&Problem::MethodNotAllowed {
-        allow: "GET or POST",
+        allow: "GET, HEAD, POST",
     })
 }
 

@@ -11,6 +11,7 @@
 )]
 
 mod lab;
+mod pages;
 mod stopping;
 mod tool;
 mod wire;
