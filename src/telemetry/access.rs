@@ -284,8 +284,8 @@ mod tests {
         });
         drop(log);
         writer.join().unwrap();
-        let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
-        text
+        let bytes = out.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
     }
 
     #[test]

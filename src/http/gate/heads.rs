@@ -20,7 +20,8 @@ pub struct InFlight(Rc<Shared>);
 /// Why the gate ended a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Ended {
-    /// A chunk or trailer breaks the syntax (RFC 9112 §7.1); the text says how.
+    /// A chunk or trailer breaks the syntax (RFC 9112 §7.1), or there was a request out of sequence;
+    /// the text says how.
     BadFraming(&'static str),
     /// The client took no byte of a response for `download_timeout`.
     DownloadTimeout,
@@ -34,14 +35,17 @@ pub enum Ended {
 
 impl Heads {
     /// The verdict on the request that hyper hands over; to be called once per request, first thing.
-    /// A request that the gate did not announce is refused: then hyper and the gate disagree about
-    /// where requests begin, which must never pass.
+    /// A request that the gate did not announce is refused, and nothing more is read: hyper and the
+    /// gate disagree about where requests begin, which must never pass.
     pub fn next(&self) -> Result<(Head, InFlight), Refusal> {
         let verdict = self.0.queue.borrow_mut().pop_front();
         match verdict {
             Some(Ok(head)) => Ok((head, InFlight(Rc::clone(&self.0)))),
             Some(Err(refusal)) => Err(refusal),
-            None => Err(Refusal::BadRequest("a request out of sequence")),
+            None => {
+                self.end(Ended::BadFraming(OUT_OF_SEQUENCE));
+                Err(Refusal::BadRequest(OUT_OF_SEQUENCE))
+            }
         }
     }
 
@@ -84,3 +88,5 @@ struct Shared {
     in_flight: Cell<usize>,
     ended: Cell<Option<Ended>>,
 }
+
+const OUT_OF_SEQUENCE: &str = "a request out of sequence";

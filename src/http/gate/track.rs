@@ -92,7 +92,9 @@ impl Track {
 
     /// Ends the parsing at a head that begins with these bytes.
     pub(super) fn refuse(&mut self, begun: &[u8]) {
-        let is_head = begun.trim_ascii_start().starts_with(b"HEAD ");
+        // As `head` skips it: which bytes of a bad beginning are here is a matter of chance.
+        let head = begun.strip_prefix(b"\r\n").unwrap_or(begun);
+        let is_head = head.starts_with(b"HEAD ");
         self.phase = Phase::Refused(if is_head { REFUSED_HEAD } else { REFUSED_GET });
     }
 

@@ -261,11 +261,13 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Watched<IO> {
             if buf.remaining() == 0 || this.kept.hand_out(buf) {
                 return Poll::Ready(Ok(()));
             }
+            if let Some(Ended::BadFraming(why)) = this.heads.ended() {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+            }
             match this.track.phase {
-                Phase::Broken(why) => {
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, why)));
+                Phase::Broken(_) | Phase::Closed | Phase::Refused(_) => {
+                    return this.poll_discard(cx, buf);
                 }
-                Phase::Closed | Phase::Refused(_) => return this.poll_discard(cx, buf),
                 Phase::Blind | Phase::Body(_) | Phase::Head => {}
             }
             if ready!(this.poll_fill(cx, buf)?) {
@@ -319,10 +321,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
             let shut = Pin::new(&mut this.io).poll_shutdown(cx);
             ready!(this.watch_taking(cx, shut))?;
         }
-        let unread = matches!(
-            this.track.phase,
-            Phase::Body(_) | Phase::Broken(_) | Phase::Refused(_)
-        );
+        let unread = match this.track.phase {
+            Phase::Body(_) | Phase::Broken(_) | Phase::Refused(_) => true,
+            Phase::Closed => this.discard < DISCARD_BYTES,
+            Phase::Blind | Phase::Head => false,
+        };
         if !unread || this.timed_out() {
             return Poll::Ready(Ok(()));
         }

@@ -24,7 +24,7 @@ fn limits() -> Limits {
         header_timeout: Duration::from_secs(15),
         keep_alive_timeout: Duration::from_secs(120),
         upload_timeout: Duration::from_secs(60),
-        download_timeout: Duration::from_mins(15),
+        download_timeout: Duration::from_secs(15 * 60),
         max_header_bytes: DEFAULT.bytes,
         max_headers: DEFAULT.fields,
     }
