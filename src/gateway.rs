@@ -311,6 +311,7 @@ impl Asking<'_> {
         if moves_idle_clock(&request) {
             exchange.person_acted();
         }
+        exchange.ours.set(true);
         let (parts, body) = request.into_parts();
         let body = RequestBody::new(body, Some(pages::MAX_BODY), Rc::clone(exchange));
         let body = pages::collect(body).await?;
@@ -328,8 +329,7 @@ impl Asking<'_> {
             },
         };
         let answered = exchange.worker().shared.pages.answer(request);
-        let response = exchange.unless_stopped(answered).await??;
-        Ok(response.map(ResponseBody::fixed))
+        Ok(answered.await?.map(ResponseBody::fixed))
     }
 }
 

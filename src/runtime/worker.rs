@@ -260,14 +260,10 @@ impl Worker {
             .collect()
     }
 
-    /// Ends what the session opened at tools. A page of ours finishes: it may be the one that ended
-    /// the session, and has to say so.
     fn end_session(&self, session: SessionId) {
         for exchange in self.under_way() {
             let visitor = exchange.visitor.get();
-            if exchange.route.get().is_some()
-                && visitor.is_some_and(|visitor| visitor.session.id == session)
-            {
+            if visitor.is_some_and(|visitor| visitor.session.id == session) {
                 exchange.end(Stop::SessionEnded);
             }
         }
