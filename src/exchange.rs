@@ -16,7 +16,7 @@ use crate::{
     auth::Visitor,
     client::ClientAddr,
     http::gate::InFlight,
-    listener::Conn,
+    listener::{Conn, Ending, http2::Stream},
     reject::Reject,
     route::RouteId,
     runtime::{OpenStream, Signal, View, Worker},
@@ -29,6 +29,7 @@ use crate::{
 pub struct Exchange {
     worker: Rc<Worker>,
     conn: Rc<Conn>,
+    http2: Option<Rc<Stream>>,
     place: Cell<usize>,
     started: Instant,
     /// Its id.
@@ -69,11 +70,18 @@ pub struct Exchange {
 
 impl Exchange {
     /// Begins an exchange and enters it in the worker's list.
-    pub fn begin(conn: &Rc<Conn>, method: Method, uri: Uri, host: Option<HeaderValue>) -> Rc<Self> {
+    pub fn begin(
+        conn: &Rc<Conn>,
+        http2: Option<Rc<Stream>>,
+        method: Method,
+        uri: Uri,
+        host: Option<HeaderValue>,
+    ) -> Rc<Self> {
         let worker = &conn.worker;
         let exchange = Rc::new(Self {
             worker: Rc::clone(worker),
             conn: Rc::clone(conn),
+            http2,
             place: Cell::new(usize::MAX),
             started: Instant::now(),
             id: worker.request_ids.next(),
@@ -113,7 +121,10 @@ impl Exchange {
         }
         self.stop.raise(why);
         if self.streaming.get() {
-            self.conn.cut_if_http1();
+            match &self.http2 {
+                Some(stream) => stream.cut(),
+                None => self.conn.end(Ending::Cut),
+            }
         }
     }
 
@@ -184,6 +195,11 @@ impl Exchange {
     /// The connection that it came in on.
     pub const fn conn(&self) -> &Rc<Conn> {
         &self.conn
+    }
+
+    /// The stream that it is on, over HTTP/2.
+    pub const fn http2(&self) -> Option<&Rc<Stream>> {
+        self.http2.as_ref()
     }
 
     /// Name of the route that it matched.

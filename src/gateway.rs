@@ -6,7 +6,8 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::Body;
 use hyper::body::Incoming;
 
 use crate::{
@@ -23,7 +24,7 @@ use crate::{
         gate::{self, Head, InFlight, Refusal},
         site::{Host, authority},
     },
-    listener::{Conn, conn::PendingTunnel},
+    listener::{Conn, conn::PendingTunnel, http2::Stream},
     pages::{self, OwnRequest},
     policy::{Decision, Permit},
     reject::{self, Asked, Redirect, Reject, SignIn},
@@ -37,6 +38,7 @@ use crate::{
 /// Answers one request; refusals become pages or JSON here and nowhere else.
 pub async fn handle(
     conn: &Rc<Conn>,
+    http2: Option<Rc<Stream>>,
     head: Result<(Head, Option<InFlight>), Refusal>,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
@@ -45,6 +47,7 @@ pub async fn handle(
     let host = parts.headers.get(header::HOST).cloned();
     let exchange = Exchange::begin(
         conn,
+        http2,
         parts.method.clone(),
         parts.uri.clone(),
         host.or_else(|| HeaderValue::from_str(parts.uri.authority()?.as_str()).ok()),
@@ -65,7 +68,12 @@ pub async fn handle(
         Err(reject) => refuse(&view, &exchange, shown, &reject),
     };
     exchange.status.set(answer.status().as_u16());
-    let mut answer = answer.map(|body| body.of(exchange));
+    let mut answer = if exchange.http2().is_some() && exchange.method == Method::HEAD {
+        head_only(answer)
+    } else {
+        answer
+    }
+    .map(|body| body.of(exchange));
     if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         // What follows an upgrade request was not scanned, and must not be read as HTTP.
         answer
@@ -73,6 +81,21 @@ pub async fn handle(
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer
+}
+
+/// An answer to HEAD without its body: over HTTP/2 hyper would send that (RFC 9110 §9.3.2).
+fn head_only(answer: Response<ResponseBody>) -> Response<ResponseBody> {
+    if answer.body().is_end_stream() {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        parts
+            .headers
+            .entry(header::CONTENT_LENGTH)
+            .or_insert(length.into());
+    }
+    Response::from_parts(parts, ResponseBody::fixed(""))
 }
 
 /// The first half: which host and path is this, and does it belong to us or to a tool?

@@ -50,6 +50,9 @@ pub enum Reject {
     /// The head gate refused the head.
     #[error("request head refused: {0:?}")]
     Head(Refusal),
+    /// The client sent nothing of its body for too long.
+    #[error("the request body did not come")]
+    Late,
     /// A fault of ours: a panic, or the control runtime does not answer.
     #[error("internal fault: {0}")]
     Internal(&'static str),
@@ -194,6 +197,7 @@ impl Reject {
             },
             Self::Head(refusal) => head_problem(refusal, asked.runtime),
             Self::Forward(_) | Self::Internal(_) | Self::Redirect(_) => Problem::Internal,
+            Self::Late => Problem::RequestTimeout,
             Self::NotFound => Problem::NotFound,
             Self::Scrub(_) => Problem::ToolBadAnswer { tool: tool() },
             Self::SignIn(sign_in) => Problem::SignInRequired {
@@ -277,6 +281,7 @@ impl From<upstream::Error> for Reject {
         while let Some(error) = cause {
             match error.downcast_ref() {
                 Some(RequestBodyError::Client(_)) => return Self::BadRequestBody,
+                Some(RequestBodyError::Late { .. }) => return Self::Late,
                 Some(RequestBodyError::TooLarge { limit }) => {
                     return Self::TooLarge { limit: *limit };
                 }

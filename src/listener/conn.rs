@@ -16,12 +16,7 @@ use std::{
 };
 
 use http::{Request, Response};
-use hyper::{
-    body::Incoming,
-    server::conn::{http1, http2},
-    service::service_fn,
-};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -29,7 +24,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Admitted, ClientStream};
+use super::{Admitted, ClientStream, http2};
 use crate::{
     client::PeerAddr,
     exchange::Exchange,
@@ -55,7 +50,6 @@ pub struct Conn {
     signal: Signal<Ending>,
     /// Exchanges that are under way; `Exchange` counts itself.
     pub open_exchanges: Cell<usize>,
-    http2: Cell<bool>,
     tunnel: RefCell<Option<PendingTunnel>>,
     place: Cell<usize>,
     /// Holds the place in the connection limits until the end.
@@ -86,12 +80,9 @@ impl Conn {
         self.signal.raise(how);
     }
 
-    /// Cuts an HTTP/1 connection, whose one answer is under way; on HTTP/2 the stream's own body
-    /// ends it with a reset.
-    pub fn cut_if_http1(&self) {
-        if !self.http2.get() {
-            self.end(Ending::Cut);
-        }
+    /// How it was asked to end.
+    pub(super) const fn ending(&self) -> &Signal<Ending> {
+        &self.signal
     }
 
     /// Waits for `future`, as long as there is no request that would have to be answered first.
@@ -125,7 +116,6 @@ pub async fn serve(worker: Rc<Worker>, tcp: TcpStream, admitted: Admitted) {
         peer: admitted.peer().into(),
         signal: Signal::default(),
         open_exchanges: Cell::new(0),
-        http2: Cell::new(false),
         tunnel: RefCell::new(None),
         place: Cell::new(usize::MAX),
         _admitted: admitted,
@@ -147,6 +137,8 @@ pub async fn serve(worker: Rc<Worker>, tcp: TcpStream, admitted: Admitted) {
 enum Early {
     #[error("{0}")]
     Io(#[from] std::io::Error),
+    #[error("HTTP/2 was negotiated, and something else came")]
+    NotHttp2,
     #[error("the TLS handshake took longer than `limits.handshake_timeout`")]
     SlowHandshake,
     #[error("nothing came within `limits.header_timeout`")]
@@ -177,11 +169,6 @@ async fn serve_stream(
         ClientStream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
         ClientStream::Plain(_) => false,
     };
-    if negotiated {
-        drop(view);
-        serve_http2(conn, Prefixed::new(Vec::new(), stream)).await;
-        return Ok(());
-    }
     // The first bytes tell HTTP/2 with prior knowledge from HTTP/1.
     let mut first = Vec::with_capacity(FIRST_READ);
     loop {
@@ -199,11 +186,14 @@ async fn serve_stream(
                 .get(..first.len().min(PREFACE.len()))
                 .unwrap_or_default(),
         ) {
+            if negotiated {
+                return Err(Early::NotHttp2);
+            }
             break;
         }
         if first.len() >= PREFACE.len() {
             drop(view);
-            serve_http2(conn, Prefixed::new(first, stream)).await;
+            http2::serve(conn, Prefixed::new(first, stream)).await;
             return Ok(());
         }
     }
@@ -304,89 +294,18 @@ async fn close(mut stream: ClientStream) {
     drop(timeout(LINGER_TIME, drained).await);
 }
 
-async fn serve_http2(conn: &Rc<Conn>, stream: Prefixed<ClientStream>) {
-    conn.http2.set(true);
-    let view = conn.worker.view();
-    let limits = &view.limits;
-    let header_bytes = u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX);
-    let mut builder = http2::Builder::new(LocalExecutor(Rc::clone(&conn.worker)));
-    builder
-        .timer(TokioTimer::new())
-        .max_header_list_size(header_bytes)
-        .max_concurrent_streams(STREAMS)
-        .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(STREAM_WINDOW * 8)
-        .keep_alive_interval(PING_EVERY)
-        .keep_alive_timeout(Duration::from_secs(20));
-    let service = {
-        let conn = Rc::clone(conn);
-        service_fn(move |request| answer_http2(Rc::clone(&conn), request))
-    };
-    let idle = limits.keep_alive_timeout;
-    let mut http = pin!(builder.serve_connection(TokioIo::new(stream), service));
-    drop(view);
-    let mut seen = None;
-    let mut idle_since: Option<Instant> = None;
-    let mut sleep = pin!(tokio::time::sleep(idle));
-    let ended = poll_fn(|cx| {
-        loop {
-            if let Poll::Ready(result) = http.as_mut().poll(cx) {
-                return Poll::Ready(result);
-            }
-            match conn.signal.poll_above(seen, cx) {
-                Poll::Pending => {}
-                Poll::Ready(Ending::Cut) => return Poll::Ready(Ok(())),
-                Poll::Ready(Ending::Drain) => {
-                    seen = Some(Ending::Drain);
-                    http.as_mut().graceful_shutdown();
-                    continue;
-                }
-            }
-            if conn.open_exchanges.get() > 0 {
-                idle_since = None;
-            } else {
-                idle_since.get_or_insert_with(Instant::now);
-            }
-            match (sleep.as_mut().poll(cx), idle_since) {
-                (Poll::Pending, _) => return Poll::Pending,
-                (Poll::Ready(()), Some(since)) if since.elapsed() >= idle => {
-                    seen = Some(Ending::Drain);
-                    http.as_mut().graceful_shutdown();
-                    sleep.as_mut().reset(Instant::now() + idle);
-                }
-                (Poll::Ready(()), since) => {
-                    sleep
-                        .as_mut()
-                        .reset(since.unwrap_or_else(Instant::now) + idle);
-                }
-            }
-        }
-    })
-    .await;
-    if let Err(error) = ended {
-        tracing::debug!(peer = %conn.peer.ip(), error = %crate::reject::chain(&error), "connection failed");
-    }
-}
-
-type Answered = Result<Response<ResponseBody>, std::convert::Infallible>;
+pub(super) type Answered = Result<Response<ResponseBody>, std::convert::Infallible>;
 
 async fn answer_http1(conn: Rc<Conn>, heads: Heads, request: Request<Incoming>) -> Answered {
     let head = heads
         .next()
         .map(|(head, in_flight)| (head, Some(in_flight)));
-    let answer = gateway::handle(&conn, head, request);
-    Ok(caught(answer).await.unwrap_or_else(gateway::after_panic))
-}
-
-async fn answer_http2(conn: Rc<Conn>, request: Request<Incoming>) -> Answered {
-    let (parts, body) = request.into_parts();
-    let head = gate::check_h2(&parts, &conn.worker.view().gate_limits).map(|head| (head, None));
-    let answer = gateway::handle(&conn, head, Request::from_parts(parts, body));
+    let answer = gateway::handle(&conn, None, head, request);
     Ok(caught(answer).await.unwrap_or_else(gateway::after_panic))
 }
 
 /// Runs `future`; a panic in it becomes an error instead of the end of the connection.
-async fn caught<T>(future: impl Future<Output = T>) -> Result<T, gateway::Panicked> {
+pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, gateway::Panicked> {
     let mut future = pin!(future);
     poll_fn(
         |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
@@ -397,21 +316,7 @@ async fn caught<T>(future: impl Future<Output = T>) -> Result<T, gateway::Panick
     .await
 }
 
-/// Spawns HTTP/2 streams on the worker's own thread.
-#[derive(Clone)]
-struct LocalExecutor(Rc<Worker>);
-
-impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        self.0.spawn(future);
-    }
-}
-
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const FIRST_READ: usize = 4096;
 const LINGER_BYTES: usize = 4 * 1024 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(2);
-const STREAMS: u32 = 256;
-/// One unread upload must not stop the others: the connection's window is eight streams wide.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-const PING_EVERY: Duration = Duration::from_secs(60);

@@ -156,6 +156,7 @@ pub async fn collect(body: RequestBody) -> Result<Bytes, Reject> {
     match body.collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(RequestBodyError::Client(_)) => Err(Reject::BadRequestBody),
+        Err(RequestBodyError::Late { .. }) => Err(Reject::Late),
         Err(RequestBodyError::Stopped(why)) => Err(Reject::Stopped(why)),
         Err(RequestBodyError::TooLarge { limit }) => Err(Reject::TooLarge { limit }),
     }

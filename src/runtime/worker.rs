@@ -199,7 +199,7 @@ impl Worker {
         let meanwhile = async {
             self.obey(&mut inbox, open).await;
             // Nobody is left who could say more.
-            pending().await
+            pending::<()>().await;
         };
         tokio::select! {
             () = self.drain(limit) => {}

@@ -88,14 +88,6 @@ impl Wire {
         std::mem::take(&mut self.read)
     }
 
-    /// At least so many bytes.
-    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
-        while self.read.len() < count {
-            assert!(self.more(), "the connection ended early");
-        }
-        std::mem::take(&mut self.read)
-    }
-
     /// Reads once; false at the end, however it came.
     fn more(&mut self) -> bool {
         let mut bytes = [0; 16 * 1024];
