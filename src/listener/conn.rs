@@ -12,13 +12,12 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::Poll,
-    time::Duration,
 };
 
 use http::{Request, Response};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{body::Incoming, rt::Write, server::conn::http1, service::service_fn};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::AsyncReadExt,
     net::TcpStream,
     time::{Instant, timeout, timeout_at},
 };
@@ -35,8 +34,9 @@ use crate::{
         in_place::Place,
         prefixed::Prefixed,
     },
+    reject::chain,
     runtime::{Signal, Worker},
-    tunnel::{self, Side},
+    tunnel::{self, Side, Stream},
     upstream,
 };
 
@@ -236,33 +236,34 @@ async fn serve_http1(
     .await;
     // It holds the connection in its turn, and so has to be taken out in any case.
     let tunnel = conn.tunnel.take();
-    let Some(result) = ended else { return };
-    if let Err(error) = &result {
-        tracing::debug!(peer = %conn.peer.ip(), error = %crate::reject::chain(error), "connection failed");
-    }
-    let parts = http.into_parts();
-    let (stream, mut withheld) = parts.io.into_inner();
-    let Some(tunnel) = tunnel else {
-        if result.is_ok() {
-            close(stream).await;
+    let http1::Parts {
+        mut io, read_buf, ..
+    } = http.into_parts();
+    match (ended, tunnel) {
+        (None, _) => io.into_inner().0.reset_on_close(),
+        (Some(Err(error)), _) => {
+            tracing::debug!(peer = %conn.peer.ip(), error = %chain(&error), "connection failed");
+            if error.is_user() {
+                // The answer broke off. An end of the stream would pass for its end where it has no
+                // length (RFC 9112 §8).
+                io.into_inner().0.reset_on_close();
+            }
         }
-        return;
-    };
-    if result.is_err() {
-        return;
+        // The answer must not be lost to a client that is still sending what we refused.
+        (Some(Ok(())), None) => drop(poll_fn(|cx| Pin::new(&mut io).poll_shutdown(cx)).await),
+        (Some(Ok(())), Some(tunnel)) => {
+            let (stream, mut withheld) = io.into_inner();
+            let mut early = read_buf.to_vec();
+            early.append(&mut withheld);
+            // hyper's read buffer would stay for the life of the tunnel.
+            drop(read_buf);
+            let client = Side {
+                io: stream,
+                early: early.into(),
+            };
+            run_tunnel(client, tunnel).await;
+        }
     }
-    let mut early = parts.read_buf.to_vec();
-    early.append(&mut withheld);
-    // hyper's read buffer would stay for the life of the tunnel.
-    drop(parts.read_buf);
-    run_tunnel(
-        Side {
-            io: stream,
-            early: early.into(),
-        },
-        tunnel,
-    )
-    .await;
 }
 
 async fn run_tunnel(client: Side<ClientStream>, pending: PendingTunnel) {
@@ -272,26 +273,6 @@ async fn run_tunnel(client: Side<ClientStream>, pending: PendingTunnel) {
     let summary = tunnel::relay(client, upstream, &options, stop, || exchange.person_acted()).await;
     exchange.bytes_in.set(summary.from_client);
     exchange.bytes_out.set(summary.from_upstream);
-}
-
-/// A close that does not lose the answer: the client may still be sending what we refused, and a
-/// socket closed with unread bytes resets the connection (RFC 9112 §9.6).
-async fn close(mut stream: ClientStream) {
-    let drained = async {
-        stream.shutdown().await?;
-        let mut scratch = vec![0; 16 * 1024];
-        let mut left = LINGER_BYTES;
-        while left > 0 {
-            let read = stream.read(&mut scratch).await?;
-            if read == 0 {
-                break;
-            }
-            left = left.saturating_sub(read);
-        }
-        std::io::Result::Ok(())
-    };
-    // Whatever comes of it, the connection is over.
-    drop(timeout(LINGER_TIME, drained).await);
 }
 
 pub(super) type Answered = Result<Response<ResponseBody>, std::convert::Infallible>;
@@ -318,5 +299,3 @@ pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, gate
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const FIRST_READ: usize = 4096;
-const LINGER_BYTES: usize = 4 * 1024 * 1024;
-const LINGER_TIME: Duration = Duration::from_secs(2);

@@ -52,6 +52,12 @@ fn serve(stream: &TcpStream, ended: &(Mutex<Vec<String>>, Condvar)) {
                 while writer.write_all(chunk.as_bytes()).is_ok() {}
                 false
             }
+            // An answer without an end.
+            "/dies" => {
+                let half = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n";
+                drop(writer.write_all(half.as_bytes()));
+                return;
+            }
             "/websocket" => {
                 let head = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\n\
                             upgrade: websocket\r\n\
