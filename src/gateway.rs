@@ -4,7 +4,14 @@
 //! Every check that decides about trust is a plain call in [`forward`] or [`handle`], so that its
 //! order can be read at a glance. Not here: how any single step works.
 
-use std::{rc::Rc, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
@@ -63,7 +70,7 @@ pub async fn handle(
     });
     let upgrade = head.as_ref().is_ok_and(|head| head.upgrade);
     let request = Request::from_parts(parts, body);
-    let answer = match route(&view, &exchange, head, request).await {
+    let answer = match caught(route(&view, &exchange, head, request)).await {
         Ok(response) => response,
         Err(reject) => refuse(&view, &exchange, shown, &reject),
     };
@@ -414,19 +421,24 @@ fn names_html(headers: &HeaderMap) -> bool {
         .any(|accept| memchr::memmem::find(accept.as_bytes(), b"text/html").is_some())
 }
 
-/// A handler panicked; the panic itself was logged by the panic hook.
-#[derive(Debug)]
-pub struct Panicked;
+/// Runs `future`; a panic in it becomes an answer instead of the end of the connection. What
+/// happened was written by the panic hook.
+async fn caught<T>(future: impl Future<Output = Result<T, Reject>>) -> Result<T, Reject> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+            .unwrap_or(Poll::Ready(Err(Reject::Internal("a panic"))))
+    })
+    .await
+}
 
-/// What the client gets then.
-pub fn after_panic(_: Panicked) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::fixed(r#"{"error":"internal"}"#));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer() {
+        let fault = caught::<()>(async { panic!("of a test") }).await;
+        assert!(matches!(fault, Err(Reject::Internal(_))));
+    }
 }

@@ -7,8 +7,7 @@
 use std::{
     cell::{Cell, RefCell},
     future::{Future, poll_fn},
-    panic::{AssertUnwindSafe, catch_unwind},
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
     sync::Arc,
     task::Poll,
@@ -281,20 +280,7 @@ async fn answer_http1(conn: Rc<Conn>, heads: Heads, request: Request<Incoming>) 
     let head = heads
         .next()
         .map(|(head, in_flight)| (head, Some(in_flight)));
-    let answer = gateway::handle(&conn, None, head, request);
-    Ok(caught(answer).await.unwrap_or_else(gateway::after_panic))
-}
-
-/// Runs `future`; a panic in it becomes an error instead of the end of the connection.
-pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, gateway::Panicked> {
-    let mut future = pin!(future);
-    poll_fn(
-        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(_) => Poll::Ready(Err(gateway::Panicked)),
-        },
-    )
-    .await
+    Ok(gateway::handle(&conn, None, head, request).await)
 }
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

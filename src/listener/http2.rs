@@ -18,11 +18,7 @@ use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{
-    ClientStream, Conn, Ending,
-    conn::{Answered, caught},
-    patient::Patient,
-};
+use super::{ClientStream, Conn, Ending, conn::Answered, patient::Patient};
 use crate::{
     gateway,
     http::{gate, prefixed::Prefixed},
@@ -122,8 +118,7 @@ async fn answer(conn: Rc<Conn>, stream: Rc<Stream>, request: Request<Incoming>) 
     let (parts, body) = request.into_parts();
     let head = gate::check_h2(&parts, &conn.worker.view().gate_limits).map(|head| (head, None));
     let request = Request::from_parts(parts, body);
-    let answer = gateway::handle(&conn, Some(stream), head, request);
-    Ok(caught(answer).await.unwrap_or_else(gateway::after_panic))
+    Ok(gateway::handle(&conn, Some(stream), head, request).await)
 }
 
 /// When a connection without exchanges ends: asked to after a while, and cut when it does not go
