@@ -38,6 +38,9 @@ pub enum Reject {
     /// The client's body broke off or is framed wrongly.
     #[error("the request body broke off or is malformed")]
     BadRequestBody,
+    /// Our own pages have too much to do.
+    #[error("our own pages have too much to do")]
+    Busy,
     /// A cross-site request with our cookie as credential.
     #[error("cross-site request refused")]
     CrossSite(#[from] CrossSiteRefusal),
@@ -190,6 +193,7 @@ impl Reject {
         match self {
             Self::BadPath(error) => Problem::BadRequest(rule(*error)),
             Self::BadRequestBody => Problem::BadRequest(BROKEN_BODY),
+            Self::Busy => Problem::Busy,
             Self::CrossSite(_) => Problem::CrossSite,
             Self::Denied { user } => Problem::Denied {
                 user: user.clone(),

@@ -142,7 +142,7 @@ impl PagesHandle {
         let (reply, answer) = oneshot::channel();
         self.0
             .try_send((request, reply))
-            .map_err(|_| Reject::Internal("our own pages have too much to do"))?;
+            .map_err(|_| Reject::Busy)?;
         match timeout(PATIENCE, answer).await {
             Ok(Ok(response)) => Ok(response),
             _ => Err(Reject::Internal("our own pages do not answer")),
