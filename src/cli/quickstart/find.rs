@@ -165,7 +165,7 @@ const OLDEST: u32 = 3;
 /// Starting Python from a cold disk takes seconds.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A program on the way to one in a virtual environment: its `bin` folder and a name.
+/// Where a program of a Python environment is.
 pub(super) fn in_folder(environment: &Path, name: impl Into<OsString>) -> PathBuf {
     environment.join("bin").join(name.into())
 }

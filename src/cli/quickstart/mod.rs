@@ -74,10 +74,11 @@ pub(super) fn run(arguments: &Arguments, out: &mut impl Write) -> Exit {
         tell(&format!("labgate: LABGATE_LOG: {error}"));
         return Exit::Configuration;
     }
-    match serve(arguments, &mut progress) {
+    let served = serve(arguments, &mut progress);
+    progress.clear();
+    match served {
         Ok(()) => Exit::Done,
         Err(problem) => {
-            progress.clear();
             tell(&format!("labgate: {problem}"));
             problem.exit()
         }
