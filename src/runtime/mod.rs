@@ -35,7 +35,7 @@ use crate::{
     pages,
     policy::Policy,
     rewrite::Rules,
-    route::{RouteId, RouteTable},
+    route::{RouteId, RouteTable, own},
     session::Sessions,
     ui::Look,
     upstream::Timeouts,
@@ -107,7 +107,7 @@ impl Runtime {
             .map(|(place, route)| (route.name.clone(), place))
             .collect();
         Ok(Self {
-            home: format!("{}{}", config.server.public_url.origin(), pages::HOME),
+            home: format!("{}{}", config.server.public_url.origin(), own::HOME),
             public: config.server.public_url,
             look: Look::new(&config.ui),
             trusted: TrustedProxies::from(&config.trust),

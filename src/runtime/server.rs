@@ -16,12 +16,12 @@ use crate::{
     identity::{LocalUsers, SignInLinks, Throttle},
     listener::{self, Admission, Bound, tls::Tls},
     pages::{Pages, PagesHandle},
-    reject::chain,
     session::{Ended, Forgery, Handovers, Session, Sessions},
     store::{self, StateDir, Store},
     telemetry::{
         Format,
         access::{AccessLog, Sink},
+        chain,
     },
 };
 

@@ -28,8 +28,7 @@ use tokio_util::task::TaskTracker;
 use super::{Shared, View};
 use crate::{
     auth::Visitors,
-    exchange::Exchange,
-    http::body::RequestBody,
+    exchange::{Exchange, body::RequestBody},
     listener::{self, Admitted, Conn, Ending, conn},
     policy::Decision,
     session::SessionId,

@@ -4,6 +4,8 @@
 //! holds it by `Rc`, and when the last one lets go its access event is written. While it lives it
 //! stands in its worker's list, so that the end of a session or of a route can stop it.
 
+pub mod body;
+
 use std::{
     cell::{Cell, OnceCell, RefCell},
     rc::Rc,
