@@ -3,7 +3,11 @@
 use std::io::{self, Write};
 
 use super::exit::Exit;
-use crate::config::load::{self, Loaded, Sources};
+use crate::{
+    config::load::{self, Loaded, Sources},
+    listener::tls::Tls,
+    telemetry::chain,
+};
 
 /// Prints each problem as `file:line:column: message`, or that there are none; warnings too. Gives
 /// the exit code: 0, or 78 for a configuration that `serve` would refuse.
@@ -13,6 +17,13 @@ pub(super) fn run(sources: &Sources, out: &mut dyn Write) -> io::Result<Exit> {
             for warning in &loaded.warnings {
                 writeln!(out, "warning: {warning}")?;
             }
+            let broken = broken_certificates(&loaded);
+            for problem in &broken {
+                writeln!(out, "{problem}")?;
+            }
+            if !broken.is_empty() {
+                return Ok(Exit::Configuration);
+            }
             writeln!(out, "{}", summary(&loaded))?;
             Ok(Exit::Done)
         }
@@ -21,6 +32,17 @@ pub(super) fn run(sources: &Sources, out: &mut dyn Write) -> io::Result<Exit> {
             Ok(Exit::Configuration)
         }
     }
+}
+
+/// What `serve` would say of the certificates.
+fn broken_certificates(loaded: &Loaded) -> Vec<String> {
+    let listeners = loaded.config.listeners.iter();
+    let tried =
+        listeners.filter_map(|listener| Some((listener, Tls::load(listener.tls.as_ref()?))));
+    tried
+        .filter_map(|(listener, tls)| Some((listener, tls.err()?)))
+        .map(|(listener, error)| format!("listener {:?}: {}", listener.name, chain(&error)))
+        .collect()
 }
 
 /// `ok: 1 listener, 2 routes`
@@ -48,6 +70,19 @@ mod tests {
         let mut out = Vec::new();
         let code = run(&sources, &mut out).unwrap();
         (code, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn a_certificate_that_serve_would_refuse_is_a_problem() {
+        let (code, out) = check(
+            "[[listener]]\nname = \"public\"\naddress = \"127.0.0.1:8443\"\n\
+             tls = { certificate = \"no.crt\", key = \"no.key\" }\n",
+        );
+        assert_eq!(code, Exit::Configuration);
+        assert!(
+            out.starts_with("listener \"public\": ") && out.contains("no.crt"),
+            "{out}"
+        );
     }
 
     #[test]

@@ -205,9 +205,7 @@ async fn serve_http1(
         let place = Place::default();
         service_fn(move |request| place.put(answer_http1(Rc::clone(&conn), heads.clone(), request)))
     };
-    let mut http = http1::Builder::new()
-        .pipeline_flush(true)
-        .serve_connection(gate, service);
+    let mut http = http1::Builder::new().serve_connection(gate, service);
     let mut seen = None;
     let ended = poll_fn(|cx| {
         loop {

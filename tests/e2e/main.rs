@@ -1,0 +1,25 @@
+//! End-to-end tests: the shipped binary between a client and a tool that record everything.
+//!
+//! One file per area; `T..` in a comment is the case of the list of attacks that a test holds.
+//! Security tests come in pairs: what must pass, and the nearest thing that must not.
+
+#![expect(
+    clippy::expect_used,
+    clippy::format_push_string,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, and need not be fast"
+)]
+
+mod cross_site;
+mod errors;
+mod handover;
+mod identity_headers;
+mod logs;
+mod paths;
+mod protocol;
+mod returns;
+mod sessions;
+mod support;
+mod tunnels;

@@ -1,0 +1,301 @@
+//! The shipped binary, started as a child with a configuration and a state folder of its own.
+
+use std::{
+    collections::HashMap,
+    fmt::Write as _,
+    fs,
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex, mpsc},
+    thread,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::{Browser, DEADLINE, Origin, raw::Connection};
+
+/// The main address of every lab.
+pub(crate) const MAIN: &str = "http://lab.test";
+/// The host of [`MAIN`].
+pub(crate) const MAIN_HOST: &str = "lab.test";
+/// The address of the route that [`Builder::tool`] adds.
+pub(crate) const TOOL: &str = "http://tool.lab.test";
+/// The host of [`TOOL`].
+pub(crate) const TOOL_HOST: &str = "tool.lab.test";
+/// The address of the route that [`Builder::open`] adds.
+pub(crate) const OPEN: &str = "http://open.lab.test";
+/// The password of `ana` and of `bob`.
+pub(crate) const PASSWORD: &str = "correct horse battery";
+
+/// labgate with a configuration, running. Stops when dropped.
+pub(crate) struct Lab {
+    server: Server,
+    /// Configuration and state; goes after the server.
+    _folder: TempDir,
+}
+
+/// What a lab will be.
+pub(crate) struct Builder {
+    routes: String,
+    config: String,
+    environment: Vec<(String, String)>,
+    folder: TempDir,
+}
+
+/// A started labgate.
+struct Server {
+    child: Child,
+    /// Where each listener, by name, can be reached.
+    addresses: HashMap<String, SocketAddr>,
+    output: Output,
+    ended: mpsc::Receiver<()>,
+}
+
+type Output = Arc<Mutex<String>>;
+
+impl Lab {
+    /// A lab with `ana` (group `analysts`) and `bob`, one listener and no route yet.
+    pub(crate) fn builder() -> Builder {
+        Builder {
+            routes: String::new(),
+            config: String::new(),
+            environment: Vec::new(),
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    /// One route to `origin` at [`TOOL`], for whoever is signed in.
+    pub(crate) fn with_tool(origin: &Origin) -> Self {
+        Self::builder().tool(origin).start()
+    }
+
+    /// The address of the listener `public`.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.server.addresses["public"]
+    }
+
+    /// A browser that nobody has used yet.
+    pub(crate) fn browser(&self) -> Browser {
+        Browser::new(self.address())
+    }
+
+    /// A browser signed in as `name` on the main host.
+    pub(crate) async fn sign_in(&self, name: &str) -> Browser {
+        let browser = self.browser();
+        browser.sign_in(name).await;
+        browser
+    }
+
+    /// A browser signed in as `name` that has been at [`TOOL`], and so has its cookie.
+    pub(crate) async fn at_tool(&self, name: &str) -> Browser {
+        let browser = self.browser();
+        let (at, page) = browser.open_as(name, &format!("{TOOL}/")).await;
+        assert_eq!((at.as_str(), page.status), ("http://tool.lab.test/", 200));
+        browser
+    }
+
+    /// Bytes on a socket.
+    pub(crate) async fn connect(&self) -> Connection {
+        Connection::open(self.address()).await
+    }
+
+    /// Sends one raw message on a connection of its own; the first answer to it.
+    pub(crate) async fn raw(&self, bytes: impl AsRef<[u8]>) -> super::raw::Response {
+        let mut connection = self.connect().await;
+        connection.send(bytes).await;
+        connection.response().await
+    }
+
+    /// Everything that was printed and logged so far.
+    pub(crate) fn output(&self) -> String {
+        self.server.output.lock().unwrap().clone()
+    }
+
+    /// Stops it; everything that was printed and logged.
+    pub(crate) fn stop(mut self) -> String {
+        self.server.stop();
+        self.output()
+    }
+}
+
+impl Builder {
+    /// A route: `lines` are further keys of the table.
+    pub(crate) fn route(mut self, name: &str, origin: &Origin, lines: &str) -> Self {
+        let upstream = origin.upstream();
+        writeln!(
+            self.routes,
+            "[[route]]\nname = \"{name}\"\nupstream = \"{upstream}\"\n{lines}\n"
+        )
+        .unwrap();
+        self
+    }
+
+    /// The route `tool` at [`TOOL`], for whoever is signed in.
+    pub(crate) fn tool(self, origin: &Origin) -> Self {
+        self.route(
+            "tool",
+            origin,
+            "host = \"tool.lab.test\"\naccess = \"signed-in\"",
+        )
+    }
+
+    /// The route `open` at [`OPEN`], for everybody.
+    pub(crate) fn open(self, origin: &Origin) -> Self {
+        self.route(
+            "open",
+            origin,
+            "host = \"open.lab.test\"\naccess = \"public\"",
+        )
+    }
+
+    /// Further configuration, as a file that is read after the lab's own.
+    pub(crate) fn config(mut self, toml: &str) -> Self {
+        self.config += toml;
+        self.config += "\n";
+        self
+    }
+
+    /// A variable of its environment.
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Where configuration and state will be.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Starts it, and waits until its listeners are ready.
+    pub(crate) fn start(self) -> Lab {
+        let folder = self.folder.path();
+        let state = folder.join("state");
+        fs::create_dir(&state).unwrap();
+        let base = format!(
+            r#"
+[server]
+public_url = "{MAIN}"
+state_dir = "{}"
+[[listener]]
+name = "public"
+address = "127.0.0.1:0"
+[limits]
+drain_timeout = "1s"
+[identity.local]
+user = [
+    {{ name = "ana", password = {{ env = "PASSWORD" }}, groups = ["analysts"], email = "ana@example.org" }},
+    {{ name = "bob", password = {{ env = "PASSWORD" }} }},
+]
+{}"#,
+            state.display(),
+            self.routes
+        );
+        let base = write(folder, "labgate.toml", &base);
+        let further = write(folder, "further.toml", &self.config);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_labgate"));
+        command
+            .arg("serve")
+            .arg("-c")
+            .arg(base)
+            .arg("-c")
+            .arg(further);
+        command
+            .env_clear()
+            .env("HOME", folder)
+            .env("PASSWORD", PASSWORD);
+        command.envs(self.environment).current_dir(folder);
+        let further_listeners = self.config.matches("[[listener]]\nname = \"").count();
+        let same = self
+            .config
+            .matches("[[listener]]\nname = \"public\"")
+            .count();
+        let listeners = 1 + further_listeners - same;
+        let server = Server::start(command, listeners);
+        Lab {
+            server,
+            _folder: self.folder,
+        }
+    }
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, text).unwrap();
+    path
+}
+
+impl Server {
+    /// Starts `command` and reads `listeners` lines
+    /// `labgate: listening on http://127.0.0.1:8000 (public)` from its output.
+    fn start(mut command: Command, listeners: usize) -> Self {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the binary starts");
+        let output = Output::default();
+        let (lines, printed) = mpsc::channel();
+        let (end, ended) = mpsc::channel();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let copy = output.clone();
+        thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                *copy.lock().unwrap() += &format!("{line}\n");
+                drop(lines.send(line));
+            }
+            // Nobody waits for it while the server runs.
+            end.send(()).unwrap_or_default();
+        });
+        let stderr = BufReader::new(child.stderr.take().unwrap());
+        let copy = output.clone();
+        thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                *copy.lock().unwrap() += &format!("{line}\n");
+            }
+        });
+        let mut server = Self {
+            child,
+            addresses: HashMap::new(),
+            output,
+            ended,
+        };
+        while server.addresses.len() < listeners {
+            let Ok(line) = printed.recv_timeout(DEADLINE) else {
+                panic!("labgate is not ready: {}", server.output.lock().unwrap());
+            };
+            server.addresses.extend(listening(&line));
+        }
+        server
+    }
+
+    fn stop(&mut self) {
+        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
+            kill_process(pid, Signal::TERM).unwrap_or_default();
+        }
+        if self.ended.recv_timeout(DEADLINE).is_err() {
+            drop(self.child.kill());
+        }
+        drop(self.child.wait());
+    }
+}
+
+/// The name and address in a line that announces a listener.
+fn listening(line: &str) -> Option<(String, SocketAddr)> {
+    let (url, name) = line
+        .strip_prefix("labgate: listening on ")?
+        .split_once(" (")?;
+    let (_, address) = url.split_once("://")?;
+    let name = name.strip_suffix(')')?;
+    Some((name.to_owned(), address.trim_end_matches('/').parse().ok()?))
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.stop();
+        }
+    }
+}
