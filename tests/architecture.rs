@@ -1,8 +1,8 @@
-//! Which modules know which.
+//! What the documents say about the code, held against the code.
 //!
-//! Reads every `crate::` path under `src/` and holds the arrows between top-level modules against
+//! Which modules know which: reads every `crate::` path under `src/` and holds the arrows between top-level modules against
 //! [`MODULES`]. A new arrow fails here first: either it is wrong, or this table gets a line that a
-//! reviewer sees. Test code may use what it likes.
+//! reviewer sees. Test code may use what it likes. And whether the tests that `docs/threats.md` names exist.
 
 #![expect(clippy::panic, reason = "a failed check of this file is a panic")]
 
@@ -137,6 +137,36 @@ fn modules_know_only_those_above_them_but_for_the_exceptions() {
     upward.sort_unstable();
     excepted.sort_unstable();
     assert_eq!(upward, excepted);
+}
+
+#[test]
+fn the_tests_that_the_threats_name_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    let threats = read(&root.join("docs/threats.md"));
+    let mut missing = Vec::new();
+    let mut found = 0;
+    // What stands between backticks: a file, then names of tests in it until the next file or cell.
+    for row in threats.split([';', '|']) {
+        let mut quoted = row.split('`').skip(1).step_by(2);
+        let Some(file) = quoted.next().filter(|name| name.ends_with(".rs")) else {
+            continue;
+        };
+        let place = if file.starts_with("tests/") {
+            ""
+        } else {
+            "src"
+        };
+        let code = read(&root.join(place).join(file));
+        for test in quoted {
+            found += 1;
+            if !code.contains(&format!("fn {test}(")) {
+                missing.push(format!("{file}: {test}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    assert!(found > 100, "found only {found} names");
 }
 
 #[test]
