@@ -1,7 +1,7 @@
 //! The whole way of a request, in order. What is not called here does not happen.
 //!
 //! In: a connection, a head as the gate saw it, a request as hyper parsed it. Out: a response, always.
-//! Every check that decides about trust is a plain call in [`forward`] or [`handle`], so that its
+//! Every check that decides about trust is a plain call in `route` or `forward`, so that its
 //! order can be read at a glance. Not here: how any single step works.
 
 use std::{rc::Rc, sync::Arc};

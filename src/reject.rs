@@ -86,7 +86,7 @@ pub enum Reject {
 /// How a visitor without a session is told.
 #[derive(Debug)]
 pub struct SignIn {
-    /// The sign-in page with its return target, absolute.
+    /// The sign-in page with its return target; an absolute URL.
     pub url: String,
     /// Whether the answer is shown to a person (a framed or POST navigation).
     pub page: bool,
@@ -110,7 +110,7 @@ pub struct Asked<'a> {
 }
 
 impl Reject {
-    /// The whole answer.
+    /// The whole answer, with its request id; its body is HTML, JSON or nothing.
     pub fn response(&self, asked: &Asked<'_>) -> Response<Bytes> {
         let mut response = match self {
             Self::Redirect(to) => redirect(to),

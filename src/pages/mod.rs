@@ -118,7 +118,7 @@ impl PagesHandle {
         Self(sender)
     }
 
-    /// Asks for a page.
+    /// Asks for a page. `Err`: 1024 requests wait already, or there is no answer within 30 s.
     pub async fn answer(&self, request: OwnRequest) -> Result<Response<Bytes>, Reject> {
         let (reply, answer) = oneshot::channel();
         self.0
