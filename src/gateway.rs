@@ -305,6 +305,7 @@ impl Asking<'_> {
         // Sign-in has no session yet, and must not be forged across sites either.
         self.check_origin(&request, true)?;
         let exchange = self.exchange;
+        exchange.ours.set(true);
         let (parts, body) = request.into_parts();
         let body = RequestBody::new(body, Some(pages::MAX_BODY), Rc::clone(exchange));
         let body = body.collect().await?.to_bytes();
@@ -322,8 +323,7 @@ impl Asking<'_> {
             },
         };
         let answered = exchange.worker().shared.pages.answer(request);
-        let response = exchange.unless_stopped(answered).await??;
-        Ok(response.map(ResponseBody::fixed))
+        Ok(answered.await?.map(ResponseBody::fixed))
     }
 }
 

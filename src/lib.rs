@@ -31,3 +31,4 @@ pub mod ui;
 // Words that everybody uses.
 pub mod clock;
 pub mod secret;
+pub mod tcp;

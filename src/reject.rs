@@ -155,7 +155,10 @@ impl Reject {
         if let Problem::MethodNotAllowed { allow } = problem {
             headers.insert(ALLOW, HeaderValue::from_static(allow));
         }
-        if matches!(self, Self::Head(_) | Self::BadRequestBody) {
+        if matches!(
+            self,
+            Self::BadRequestBody | Self::Head(_) | Self::Stopped(_)
+        ) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response

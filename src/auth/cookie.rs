@@ -37,13 +37,13 @@ pub const fn enter_name(https: bool) -> &'static str {
     if https { ENTER_SECURE } else { ENTER_PLAIN }
 }
 
-/// All values of our session cookie, wherever they stand, without quotes. Several are possible (a
+/// All values of our session cookie, wherever they stand, quotes included. Several are possible (a
 /// stale one, or one that somebody planted): each is a candidate. No allocation.
 pub fn ours(headers: &HeaderMap, https: bool) -> impl Iterator<Item = &str> {
     named(headers, session_name(https))
 }
 
-/// All values of the cookies with this exact name, without quotes. What is not UTF-8 is no value.
+/// All values of the cookies with this exact name. Ours are never quoted. What is not UTF-8 is no value.
 pub fn named<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(COOKIE)
@@ -51,7 +51,7 @@ pub fn named<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<It
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
         .filter_map(move |pair| {
             let (found, value) = name_and_value(pair);
-            (found == name.as_bytes()).then(|| str::from_utf8(unquoted(value?)).ok())?
+            (found == name.as_bytes()).then(|| str::from_utf8(value?).ok())?
         })
 }
 
@@ -135,13 +135,6 @@ fn name_and_value(pair: &[u8]) -> (&[u8], Option<&[u8]>) {
         Some((name, value)) => (name.trim_ascii(), value.get(1..).map(<[u8]>::trim_ascii)),
         None => (pair.trim_ascii(), None),
     }
-}
-
-fn unquoted(value: &[u8]) -> &[u8] {
-    value
-        .strip_prefix(b"\"")
-        .and_then(|rest| rest.strip_suffix(b"\""))
-        .unwrap_or(value)
 }
 
 const CF_AUTHORIZATION: &[u8] = b"CF_Authorization";

@@ -31,6 +31,7 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
     let options = Options {
         clock: Clock::default(),
         log_format,
+        access_log: None,
     };
     let server = match Server::start(loaded.config, &options) {
         Ok(server) => server,

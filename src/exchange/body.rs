@@ -212,6 +212,9 @@ impl ResponseBody {
     /// Ties it to its exchange: counted, logged at its end, cut when the exchange is ended.
     #[must_use]
     pub fn of(mut self, exchange: Rc<Exchange>) -> Self {
+        exchange
+            .streaming
+            .set(!matches!(self.inner, Inner::Fixed(_)));
         self.exchange = Some(exchange);
         self
     }

@@ -59,6 +59,10 @@ pub struct Exchange {
     pub in_flight: OnceCell<InFlight>,
     /// Whether it was sent to the upstream.
     pub forwarded: Cell<bool>,
+    /// Whether one of our own pages answers.
+    pub ours: Cell<bool>,
+    /// Whether the tool's answer has begun.
+    pub streaming: Cell<bool>,
     /// Whether a tunnel came of it.
     pub tunnel: Cell<bool>,
     stream: OnceCell<OpenStream>,
@@ -87,6 +91,8 @@ impl Exchange {
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
             forwarded: Cell::new(false),
+            ours: Cell::new(false),
+            streaming: Cell::new(false),
             tunnel: Cell::new(false),
             stream: OnceCell::new(),
             error: RefCell::new(None),
@@ -101,10 +107,14 @@ impl Exchange {
         exchange
     }
 
-    /// Ends it. What has not begun to answer answers with the reason; what has is cut.
+    /// Ends it. What has not begun to answer answers with the reason; an answer of the tool that has
+    /// begun is cut. Our own answers are short, and one of them may be what ended the session.
     pub fn end(&self, why: Stop) {
+        if self.ours.get() {
+            return;
+        }
         self.stop.raise(why);
-        if self.status.get() != 0 && !self.tunnel.get() {
+        if self.streaming.get() {
             self.conn.cut_if_http1();
         }
     }

@@ -29,6 +29,7 @@ use crate::{
     client::PeerAddr,
     config,
     runtime::{Shared, WorkerHandle},
+    tcp,
 };
 
 /// Why a listener cannot be had.
@@ -94,6 +95,7 @@ impl Bound {
             source,
         };
         let socket = TcpListener::bind(listener.address).await.map_err(failed)?;
+        tcp::tune(&socket).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         Ok(Self {
             name: listener.name.as_str().into(),
@@ -131,8 +133,6 @@ impl Bound {
                 tracing::debug!(%peer, listener = %self.name, "connection refused: a limit is reached");
                 continue;
             };
-            // Small writes must not wait for an acknowledgment.
-            drop(socket.set_nodelay(true));
             let Ok(socket) = socket.into_std() else {
                 continue;
             };

@@ -9,7 +9,11 @@ use http::{
 };
 use http_body::Body;
 
-use super::{Rules, hop, identity, names::is_reserved, trailers::X_REQUEST_ID};
+use super::{
+    Rules, hop, identity,
+    names::is_reserved,
+    trailers::{self, X_REQUEST_ID},
+};
 use crate::{auth::cookie, client::ClientAddr, config::IdentityHeaders, policy::Permit};
 
 /// A request the proxy vouches for; [`UpstreamRequest::new`] alone makes one.
@@ -116,14 +120,26 @@ fn remove_reserved(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     if headers.contains_key(TRAILER) {
-        let announced = headers.get_all(TRAILER).iter();
-        let reserved = announced.filter_map(|line| line.to_str().ok()).any(|line| {
-            let mut names = line.split(',');
-            names.any(|name| is_reserved(&name.trim().to_ascii_lowercase()))
-        });
-        if reserved {
-            headers.remove(TRAILER);
-        }
+        announce_the_rest(headers);
+    }
+}
+
+/// Leaves in `Trailer` what may follow the body; hyper sends no other trailer fields.
+fn announce_the_rest(headers: &mut HeaderMap) {
+    let announced: Vec<HeaderName> = headers
+        .get_all(TRAILER)
+        .iter()
+        .filter_map(|line| line.to_str().ok())
+        .flat_map(|line| line.split(','))
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        .filter(trailers::may_follow_a_request)
+        .collect();
+    headers.remove(TRAILER);
+    let names: Vec<&str> = announced.iter().map(HeaderName::as_str).collect();
+    if let Ok(list) = HeaderValue::try_from(names.join(", "))
+        && !list.is_empty()
+    {
+        headers.insert(TRAILER, list);
     }
 }
 

@@ -16,9 +16,7 @@ use super::{hop, names::is_reserved};
 
 /// Drops what a client may not send behind a body.
 pub fn request(trailers: &mut HeaderMap) {
-    retain(trailers, |name| {
-        !is_reserved(name.as_str()) && !is_reserved_to_head(name)
-    });
+    retain(trailers, may_follow_a_request);
 }
 
 /// Drops what a tool may not send behind a body.
@@ -26,6 +24,11 @@ pub fn response(trailers: &mut HeaderMap) {
     retain(trailers, |name| {
         !is_reserved_to_head(name) && !super::response::is_withheld(name)
     });
+}
+
+/// Whether a client may send a field of this name behind a body.
+pub(super) fn may_follow_a_request(name: &HeaderName) -> bool {
+    !is_reserved(name.as_str()) && !is_reserved_to_head(name)
 }
 
 fn is_reserved_to_head(name: &HeaderName) -> bool {

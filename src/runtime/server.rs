@@ -4,7 +4,7 @@
 //! there; what was half-started is dropped again. A reload validates and builds before it swaps.
 //! Stop drains: no new connections, what is under way finishes within `limits.drain_timeout`.
 
-use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{fs::File, io, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -60,6 +60,8 @@ pub struct Options {
     pub clock: Clock,
     /// How access lines look.
     pub log_format: Format,
+    /// Where access lines go; `None`: stderr.
+    pub access_log: Option<Arc<File>>,
 }
 
 /// A running server.
@@ -142,7 +144,10 @@ impl Server {
             options.clock.clone(),
         );
         let shared = Arc::new(shared);
-        let (sink, log_writer) = Sink::start(io::stderr())?;
+        let (sink, log_writer) = match &options.access_log {
+            Some(file) => Sink::start(Arc::clone(file))?,
+            None => Sink::start(io::stderr())?,
+        };
         let workers = Arc::new(start_workers(threads, &shared, &sink, options.log_format)?);
         let mut server = Self {
             control,

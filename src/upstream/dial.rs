@@ -6,14 +6,13 @@ use std::{
     time::Duration,
 };
 
-use rustix::net::sockopt;
 use tokio::{
     net::{TcpStream, UnixStream, lookup_host},
     time::{Instant, timeout_at},
 };
 
 use super::{Error, error::name, link::Io};
-use crate::config::Upstream;
+use crate::{config::Upstream, tcp};
 
 /// Connects within `limit`, name look-up included. The addresses of a name are tried in the
 /// resolver's order; each gets an equal share of the time that is left, so that one that swallows
@@ -75,11 +74,7 @@ async fn connect(
 /// Small writes go out at once, and a peer that has vanished is noticed within a minute.
 async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    sockopt::set_socket_keepalive(&stream, true)?;
-    sockopt::set_tcp_keepidle(&stream, KEEP_ALIVE)?;
-    sockopt::set_tcp_keepintvl(&stream, KEEP_ALIVE)?;
-    sockopt::set_tcp_keepcnt(&stream, KEEP_ALIVE_PROBES)?;
+    tcp::tune(&stream)?;
     Ok(stream)
 }
 
@@ -96,6 +91,3 @@ fn too_slow(target: &Upstream, limit: Duration) -> Error {
         limit,
     }
 }
-
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-const KEEP_ALIVE_PROBES: u32 = 3;

@@ -40,8 +40,8 @@ def start_labgate(tmp_path):
     yield start
     for lab in started:
         code = lab.end()
-        assert code == 0, f"labgate ended with {code}:\n{lab.output}"
-        assert "panicked" not in lab.output, lab.output
+        assert code == 0, f"labgate ended with {code}:\n{lab.last_words}"
+        assert "panicked" not in lab.output, lab.last_words
 
 
 @pytest.fixture

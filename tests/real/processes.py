@@ -72,6 +72,11 @@ class Process:
         """All that it has said."""
         return "\n".join(self.stdout + self.stderr)
 
+    @property
+    def last_words(self):
+        """The end of what it has said, for the message of a failing test."""
+        return "\n".join(self.output.splitlines()[-40:])
+
     def line(self, pattern, seconds=60):
         """The match of the first line of standard output that `pattern` finds something in."""
 
@@ -81,13 +86,13 @@ class Process:
                     return found
             if self.child.poll() is not None:
                 self.finish(5)
-                raise AssertionError(f"ended with {self.child.returncode}:\n{self.output}")
+                raise AssertionError(f"ended with {self.child.returncode}:\n{self.last_words}")
             return None
 
         try:
             return wait_for(f"a line like {pattern}", look, seconds)
         except AssertionError as missing:
-            raise AssertionError(f"{missing}\n{self.output}") from None
+            raise AssertionError(f"{missing}\n{self.last_words}") from None
 
     def finish(self, seconds):
         """Waits for the end; the exit code, all output read."""
@@ -105,7 +110,7 @@ class Process:
         except subprocess.TimeoutExpired:
             self.child.kill()
             self.finish(5)
-            raise AssertionError(f"did not end on {how.name}:\n{self.output}") from None
+            raise AssertionError(f"did not end on {how.name}:\n{self.last_words}") from None
 
 
 def clean_environment(home, **further):
@@ -147,6 +152,8 @@ state_dir = "{home / 'state'}"
 [[listener]]
 name = "public"
 address = "127.0.0.1:{port}"
+[limits]
+drain_timeout = "2s"
 [identity.local]
 user = [
     {{ name = "ana", password = {{ env = "LAB_PASSWORD" }} }},
@@ -170,7 +177,7 @@ user = [
             except AssertionError:
                 if "in use" not in lab.output:
                     raise
-        raise AssertionError(f"no port stayed free:\n{lab.output}")
+        raise AssertionError(f"no port stayed free:\n{lab.last_words}")
 
     def host(self, name):
         """The address of the tool host `name`."""
@@ -233,8 +240,8 @@ c.ZMQChannelsWebsocketConnection.limit_rate = False
                 return jupyter
             except AssertionError as problem:
                 if "already in use" not in jupyter.output:
-                    raise AssertionError(f"{problem}\n{jupyter.output}") from None
-        raise AssertionError(f"no port stayed free:\n{jupyter.output}")
+                    raise AssertionError(f"{problem}\n{jupyter.last_words}") from None
+        raise AssertionError(f"no port stayed free:\n{jupyter.last_words}")
 
     def answers(self):
         """Whether it is up; fails when it has ended."""

@@ -15,7 +15,7 @@ def test_signing_in_leads_to_a_working_lab(lab, page, sign_in, picture):
     expect(page.locator("[name=username]")).to_be_visible()
     picture(page, "sign-in")
     sign_in(page)
-    lab_ui.open_lab(page, f"{lab.host('jupyter')}/lab")
+    lab_ui.open_lab(page, f"{lab.host('jupyter')}/lab?reset")
     assert lab_ui.run_in_notebook(page, "print(6*7)") == "42"
     picture(page, "lab")
     lab_ui.type_in_terminal(page, "echo $((40+2))", "42")
@@ -39,7 +39,7 @@ def test_the_browser_never_sees_the_token(lab, jupyter, browser, sign_in, tmp_pa
     page.on("websocket", listen)
     page.goto(lab.host("jupyter"))
     sign_in(page)
-    lab_ui.open_lab(page, f"{lab.host('jupyter')}/lab")
+    lab_ui.open_lab(page, f"{lab.host('jupyter')}/lab?reset")
     assert lab_ui.run_in_notebook(page, "print(6*7)") == "42"
     for path in ["/tree", "/api/status", "/api/contents", "/login", "/nothing-here", "/hub"]:
         page.goto(lab.host("jupyter") + path)
@@ -54,7 +54,7 @@ def test_the_browser_never_sees_the_token(lab, jupyter, browser, sign_in, tmp_pa
         assert jupyter.token.encode() not in frame
     entries = json.loads(record.read_text())["log"]["entries"]
     urls = [entry["request"]["url"] for entry in entries]
-    assert any(url.endswith("/lab") for url in urls) and len(urls) > 50, urls
+    assert any(url.endswith("/lab?reset") for url in urls) and len(urls) > 50, urls
     for entry in entries:
         body = entry["response"]["content"].pop("text", "")
         if entry["response"]["content"].get("encoding") == "base64":
@@ -112,7 +112,7 @@ def test_signing_out_ends_the_open_lab(lab, page, sign_in):
     sign_in(page)
     closed = []
     page.on("websocket", lambda socket: socket.on("close", lambda _: closed.append(socket.url)))
-    lab_ui.open_lab(page, f"{lab.host('jupyter')}/lab")
+    lab_ui.open_lab(page, f"{lab.host('jupyter')}/lab?reset")
     assert lab_ui.run_in_notebook(page, "print(6*7)") == "42"
     home = page.context.new_page()
     home.goto(f"{lab.main}/.labgate/sign-out")
@@ -122,5 +122,5 @@ def test_signing_out_ends_the_open_lab(lab, page, sign_in):
             break
         page.wait_for_timeout(100)
     assert any("/channels" in url for url in closed), "the kernel's socket ends within 3 s"
-    home.goto(f"{lab.host('jupyter')}/lab")
+    home.goto(f"{lab.host('jupyter')}/lab?reset")
     expect(home.locator("[name=username]")).to_be_visible()

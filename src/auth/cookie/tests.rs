@@ -80,7 +80,7 @@ fn all_values_of_our_name_are_candidates() {
         b"__Host-labgate=\xff; __Host-labgate=; __Host-labgate=\"",
     ]);
     let https: Vec<_> = ours(&map, true).collect();
-    assert_eq!(https, ["one", "two", "three", "", "\""]);
+    assert_eq!(https, ["one", "\"two\"", "three", "", "\""]);
     assert_eq!(ours(&map, false).collect::<Vec<_>>(), ["plain"]);
     assert_eq!(named(&map, FORM_SECURE).collect::<Vec<_>>(), ["f"]);
     assert_eq!(ours(&HeaderMap::new(), true).count(), 0);
