@@ -149,19 +149,14 @@ fn the_tests_that_the_threats_name_exist() {
     // What stands between backticks: a file, then names of tests in it until the next file or cell.
     for row in threats.split([';', '|']) {
         let mut quoted = row.split('`').skip(1).step_by(2);
-        let Some(file) = quoted.next().filter(|name| name.ends_with(".rs")) else {
-            continue;
-        };
-        let place = if file.starts_with("tests/") {
-            ""
-        } else {
-            "src"
-        };
+        let file = quoted.next().map(Path::new).filter(|file| is_rust(file));
+        let Some(file) = file else { continue };
+        let place = if file.starts_with("tests") { "" } else { "src" };
         let code = read(&root.join(place).join(file));
         for test in quoted {
             found += 1;
             if !code.contains(&format!("fn {test}(")) {
-                missing.push(format!("{file}: {test}"));
+                missing.push(format!("{}: {test}", file.display()));
             }
         }
     }
@@ -224,12 +219,21 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{error}"));
     let paths = entries.map(|entry| entry.unwrap_or_else(|error| panic!("{error}")).path());
     paths
-        .flat_map(|path| match path.extension() {
-            _ if path.is_dir() => rust_files(&path),
-            Some(end) if end == "rs" => vec![path],
-            _ => Vec::new(),
+        .flat_map(|path| {
+            if path.is_dir() {
+                rust_files(&path)
+            } else {
+                Some(path)
+                    .filter(|path| is_rust(path))
+                    .into_iter()
+                    .collect()
+            }
         })
         .collect()
+}
+
+fn is_rust(file: &Path) -> bool {
+    file.extension().is_some_and(|end| end == "rs")
 }
 
 /// First names of all `crate::` paths in a file's text. Its test module ends the file.
