@@ -1,12 +1,13 @@
 //! The whole way of a request, in order. What is not called here does not happen.
 //!
 //! In: a connection, a head as the gate saw it, a request as hyper parsed it. Out: a response, always.
-//! Every check that decides about trust is a plain call in [`forward`] or [`handle`], so that its
+//! Every check that decides about trust is a plain call in `route` or `forward`, so that its
 //! order can be read at a glance. Not here: how any single step works.
 
 use std::{rc::Rc, sync::Arc};
 
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::{
@@ -17,19 +18,23 @@ use crate::{
         origin::{self, CrossSite},
     },
     client::Client,
-    exchange::Exchange,
-    http::{
+    exchange::{
+        Exchange,
         body::{RequestBody, ResponseBody},
+    },
+    http::{
         gate::{Head, InFlight, Refusal},
+        redirect::{Redirect, header_value},
         site::{Host, authority},
     },
     listener::{Conn, conn::PendingTunnel},
     pages::{self, OwnRequest},
     policy::{Decision, Permit},
-    reject::{self, Asked, Redirect, Reject, SignIn},
+    reject::{Asked, Reject, SignIn},
     rewrite::{self, Answered, Arrived, UpstreamRequest},
-    route::{Found, NotFound, RouteId, RoutePath},
+    route::{Found, NotFound, RouteId, RoutePath, own},
     runtime::{Route, View},
+    telemetry::chain,
     tunnel::Side,
     upstream::{Upgraded, UpstreamBody},
 };
@@ -88,7 +93,7 @@ async fn route(
     let target = request.uri().clone();
     let path = RoutePath::parse(target.path())?;
     let reserved = path.is_reserved()?;
-    if reserved && matches!(path.raw(), pages::LIVE | pages::READY) {
+    if reserved && matches!(path.raw(), own::LIVE | own::READY) {
         return Ok(health());
     }
     let host = authority(&request).map_err(|_| Reject::UnknownHost)?;
@@ -120,7 +125,7 @@ async fn route(
         Err(NotFound::BadPath(bad)) => Err(bad.into()),
         Err(NotFound::NoRoute) if asked.path.raw() == "/" => Err(Reject::Redirect(Redirect {
             status: StatusCode::SEE_OTHER,
-            location: pages::header_value(&view.home),
+            location: header_value(&view.home),
             cookie: None,
         })),
         Err(NotFound::NoRoute) => Err(Reject::NotFound),
@@ -290,7 +295,7 @@ impl Asking<'_> {
     fn with_slash<B>(&self, request: &Request<B>) -> Redirect {
         Redirect {
             status: StatusCode::PERMANENT_REDIRECT,
-            location: pages::header_value(&self.path.with_slash(request.uri().query())),
+            location: header_value(&self.path.with_slash(request.uri().query())),
             cookie: None,
         }
     }
@@ -303,7 +308,7 @@ impl Asking<'_> {
         exchange.ours.set(true);
         let (parts, body) = request.into_parts();
         let body = RequestBody::new(body, Some(pages::MAX_BODY), Rc::clone(exchange));
-        let body = pages::collect(body).await?;
+        let body = body.collect().await?.to_bytes();
         let request = OwnRequest {
             request: Request::from_parts(parts, body),
             asked: pages::Asked {
@@ -344,16 +349,17 @@ fn refuse(
     reject: &Reject,
 ) -> Response<ResponseBody> {
     if !matches!(reject, Reject::Redirect(_) | Reject::SignIn(_)) {
-        exchange.failed(|| reject::chain(reject));
+        exchange.failed(|| chain(reject));
     }
-    reject.response(&Asked {
+    let response = reject.response(&Asked {
         runtime: view,
         html: shown.html,
         framed: shown.framed,
         id: exchange.id,
         address: exchange.address(),
         route: exchange.route.get().and_then(|(view, id)| view.route(*id)),
-    })
+    });
+    response.map(ResponseBody::fixed)
 }
 
 /// `/.labgate/live` and `/.labgate/ready`: for probes, on any host, and nothing but "ok". One dead

@@ -8,9 +8,8 @@ use super::exit::Exit;
 use crate::{
     clock::Clock,
     config::load::{self, Loaded, Sources},
-    reject::chain,
     runtime::{Options, Server},
-    telemetry::{self, Format},
+    telemetry::{self, Format, chain},
 };
 
 /// Loads, starts, prints a line per listener on `out`, serves until SIGTERM or SIGINT. SIGHUP

@@ -32,10 +32,9 @@ use tokio_rustls::TlsAcceptor;
 use super::{Admitted, ClientStream};
 use crate::{
     client::PeerAddr,
-    exchange::Exchange,
+    exchange::{Exchange, body::ResponseBody},
     gateway,
     http::{
-        body::ResponseBody,
         gate::{self, Gate, Heads},
         in_place::Place,
         prefixed::Prefixed,
@@ -226,7 +225,7 @@ async fn serve_http1(
     .await;
     let Some(result) = ended else { return };
     if let Err(error) = &result {
-        tracing::debug!(peer = %conn.peer.ip(), error = %crate::reject::chain(error), "connection failed");
+        tracing::debug!(peer = %conn.peer.ip(), error = %crate::telemetry::chain(error), "connection failed");
     }
     let parts = http.into_parts();
     let (stream, mut withheld) = parts.io.into_inner();
@@ -342,7 +341,7 @@ async fn serve_http2(conn: &Rc<Conn>, stream: Prefixed<ClientStream>) {
     })
     .await;
     if let Err(error) = ended {
-        tracing::debug!(peer = %conn.peer.ip(), error = %crate::reject::chain(&error), "connection failed");
+        tracing::debug!(peer = %conn.peer.ip(), error = %crate::telemetry::chain(&error), "connection failed");
     }
 }
 

@@ -5,12 +5,14 @@
 //! through `tracing`: a worker collects them and hands them over in batches (`access`).
 
 pub mod access;
+mod chain;
 mod request_id;
 
 use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
+pub use chain::chain;
 pub use request_id::{RequestId, RequestIds};
 
 /// How lines look.

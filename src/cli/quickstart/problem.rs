@@ -112,10 +112,10 @@ pub(super) enum Problem {
         log: PathBuf,
     },
     /// The server does not start.
-    #[error("cannot start: {}", crate::reject::chain(.0))]
+    #[error("cannot start: {}", crate::telemetry::chain(.0))]
     Start(#[source] StartError),
     /// The store.
-    #[error("cannot keep state: {}", crate::reject::chain(.0))]
+    #[error("cannot keep state: {}", crate::telemetry::chain(.0))]
     Store(#[source] store::Error),
 }
 
