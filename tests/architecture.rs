@@ -17,6 +17,7 @@ use std::{
 const MODULES: &[(&str, &str)] = &[
     ("clock", ""),
     ("secret", ""),
+    ("tcp", ""),
     ("http", ""),
     ("store", "secret"),
     ("telemetry", "clock secret"),
@@ -24,7 +25,7 @@ const MODULES: &[(&str, &str)] = &[
     ("config", "http secret"),
     ("client", "config"),
     ("ui", "config"),
-    ("upstream", "config tunnel"),
+    ("upstream", "config tcp tunnel"),
     ("route", "config http"),
     ("app", "config route secret"),
     ("session", "clock config http identity secret store"),
@@ -53,7 +54,7 @@ const MODULES: &[(&str, &str)] = &[
     ),
     (
         "listener",
-        "client config exchange gateway http runtime telemetry tunnel upstream",
+        "client config exchange gateway http runtime tcp telemetry tunnel upstream",
     ),
     (
         "gateway",
