@@ -1,7 +1,7 @@
 //! The whole way of a request, in order. What is not called here does not happen.
 //!
 //! In: a connection, a head as the gate saw it, a request as hyper parsed it. Out: a response, always.
-//! Every check that decides about trust is a plain call in [`forward`] or [`handle`], so that its
+//! Every check that decides about trust is a plain call in `route` or `forward`, so that its
 //! order can be read at a glance. Not here: how any single step works.
 
 use std::{
@@ -15,6 +15,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::{
@@ -25,19 +26,23 @@ use crate::{
         origin::{self, CrossSite, CrossSiteRefusal},
     },
     client::Client,
-    exchange::Exchange,
-    http::{
+    exchange::{
+        Exchange,
         body::{RequestBody, ResponseBody},
+    },
+    http::{
         gate::{self, Head, InFlight, Refusal},
+        redirect::{Redirect, header_value},
         site::{Host, authority},
     },
     listener::{Conn, conn::PendingTunnel, http2::Stream},
     pages::{self, OwnRequest},
     policy::{Decision, Permit},
-    reject::{self, Asked, Redirect, Reject, SignIn},
+    reject::{Asked, Reject, SignIn},
     rewrite::{self, Answered, Arrived, UpstreamRequest},
-    route::{Found, NotFound, RouteId, RoutePath},
+    route::{Found, NotFound, RouteId, RoutePath, own},
     runtime::{Route, View},
+    telemetry::chain,
     tunnel::Side,
     upstream::{Upgraded, UpstreamBody},
 };
@@ -118,7 +123,7 @@ async fn route(
     let target = request.uri().clone();
     let path = RoutePath::parse(target.path())?;
     let reserved = path.is_reserved()?;
-    if reserved && matches!(path.raw(), pages::LIVE | pages::READY) {
+    if reserved && matches!(path.raw(), own::LIVE | own::READY) {
         return Ok(health());
     }
     let host = authority(&request).map_err(|_| Reject::UnknownHost)?;
@@ -150,7 +155,7 @@ async fn route(
         Err(NotFound::BadPath(bad)) => Err(bad.into()),
         Err(NotFound::NoRoute) if asked.path.raw() == "/" => Err(Reject::Redirect(Redirect {
             status: StatusCode::SEE_OTHER,
-            location: pages::header_value(&view.home),
+            location: header_value(&view.home),
             cookie: None,
         })),
         Err(NotFound::NoRoute) => Err(Reject::NotFound),
@@ -325,7 +330,7 @@ impl Asking<'_> {
     fn with_slash<B>(&self, request: &Request<B>) -> Redirect {
         Redirect {
             status: StatusCode::PERMANENT_REDIRECT,
-            location: pages::header_value(&self.path.with_slash(request.uri().query())),
+            location: header_value(&self.path.with_slash(request.uri().query())),
             cookie: None,
         }
     }
@@ -334,7 +339,7 @@ impl Asking<'_> {
     async fn own_page(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Reject> {
         // Sign-in has no session yet, and must not be forged across sites either.
         self.check_origin(&request, true)?;
-        if pages::has_form(self.path.raw()) && !navigation::may_read_forms(request.headers()) {
+        if own::has_form(self.path.raw()) && !navigation::may_read_forms(request.headers()) {
             return Err(CrossSiteRefusal::Form.into());
         }
         let exchange = self.exchange;
@@ -344,7 +349,7 @@ impl Asking<'_> {
         exchange.ours.set(true);
         let (parts, body) = request.into_parts();
         let body = RequestBody::new(body, Some(pages::MAX_BODY), Rc::clone(exchange));
-        let body = pages::collect(body).await?;
+        let body = body.collect().await?.to_bytes();
         let request = OwnRequest {
             request: Request::from_parts(parts, body),
             asked: pages::Asked {
@@ -385,16 +390,17 @@ fn refuse(
     reject: &Reject,
 ) -> Response<ResponseBody> {
     if !matches!(reject, Reject::Redirect(_) | Reject::SignIn(_)) {
-        exchange.failed(|| reject::chain(reject));
+        exchange.failed(|| chain(reject));
     }
-    reject.response(&Asked {
+    let response = reject.response(&Asked {
         runtime: view,
         html: shown.html,
         framed: shown.framed,
         id: exchange.id,
         address: exchange.address(),
         route: exchange.route.get().and_then(|(view, id)| view.route(*id)),
-    })
+    });
+    response.map(ResponseBody::fixed)
 }
 
 /// `/.labgate/live` and `/.labgate/ready`: for probes, on any host, and nothing but "ok". One dead

@@ -3,20 +3,18 @@
 //! In: a [`Reject`]. Out: a complete response. The client reads fixed words and the request id; the
 //! cause goes to the access log. Not here: the words and looks of a page (`ui`).
 
-use std::{error::Error, fmt::Write as _, time::Duration};
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::{
-    HeaderValue, Response, StatusCode,
+    HeaderValue, Response,
     header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE},
 };
 
 use crate::{
     app::scrub,
     auth::origin::CrossSiteRefusal,
-    http::{
-        body::{RequestBodyError, ResponseBody},
-        gate::Refusal,
-    },
+    http::{gate::Refusal, redirect::Redirect},
     rewrite,
     route::BadPath,
     runtime::{Route, Runtime},
@@ -91,21 +89,10 @@ pub enum Reject {
     Upstream(#[source] upstream::Error),
 }
 
-/// Where to send a browser.
-#[derive(Debug)]
-pub struct Redirect {
-    /// 303 or 308.
-    pub status: StatusCode,
-    /// A complete `Location`.
-    pub location: HeaderValue,
-    /// A cookie to set with it.
-    pub cookie: Option<HeaderValue>,
-}
-
 /// How a visitor without a session is told.
 #[derive(Debug)]
 pub struct SignIn {
-    /// The sign-in page with its return target, absolute.
+    /// The sign-in page with its return target; an absolute URL.
     pub url: String,
     /// Whether the answer is shown to a person (a framed or POST navigation).
     pub page: bool,
@@ -129,10 +116,10 @@ pub struct Asked<'a> {
 }
 
 impl Reject {
-    /// The whole answer.
-    pub fn response(&self, asked: &Asked<'_>) -> Response<ResponseBody> {
+    /// The whole answer, with its request id; its body is HTML, JSON or nothing.
+    pub fn response(&self, asked: &Asked<'_>) -> Response<Bytes> {
         let mut response = match self {
-            Self::Redirect(redirect) => redirect.response(),
+            Self::Redirect(to) => redirect(to),
             _ => self.error(asked),
         };
         response
@@ -141,7 +128,7 @@ impl Reject {
         response
     }
 
-    fn error(&self, asked: &Asked<'_>) -> Response<ResponseBody> {
+    fn error(&self, asked: &Asked<'_>) -> Response<Bytes> {
         let problem = self.problem(asked);
         let page = problem.page(&Circumstances {
             request_id: asked.id.to_string(),
@@ -163,7 +150,7 @@ impl Reject {
         } else {
             ("application/json", ui::error_json(&page))
         };
-        let mut response = Response::new(ResponseBody::fixed(text));
+        let mut response = Response::new(Bytes::from(text));
         *response.status_mut() = problem.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -225,18 +212,16 @@ impl Reject {
     }
 }
 
-impl Redirect {
-    fn response(&self) -> Response<ResponseBody> {
-        let mut response = Response::new(ResponseBody::fixed(""));
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(LOCATION, self.location.clone());
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(cookie) = &self.cookie {
-            headers.append(SET_COOKIE, cookie.clone());
-        }
-        response
+fn redirect(to: &Redirect) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = to.status;
+    let headers = response.headers_mut();
+    headers.insert(LOCATION, to.location.clone());
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Some(cookie) = &to.cookie {
+        headers.append(SET_COOKIE, cookie.clone());
     }
+    response
 }
 
 fn head_problem(refusal: &Refusal, runtime: &Runtime) -> Problem {
@@ -276,39 +261,6 @@ fn upstream_problem(error: &upstream::Error, tool: String) -> Problem {
         // What became of our own body is told by `From<upstream::Error>`.
         Error::RequestBody { .. } => Problem::BadRequest(BROKEN_BODY),
     }
-}
-
-impl From<upstream::Error> for Reject {
-    /// A request that failed by its own body is the client's failure, or our stop.
-    fn from(error: upstream::Error) -> Self {
-        let mut cause = Some(&error as &(dyn Error + 'static));
-        while let Some(error) = cause {
-            match error.downcast_ref() {
-                Some(RequestBodyError::Client(_)) => return Self::BadRequestBody,
-                Some(RequestBodyError::Late { .. }) => return Self::Late,
-                Some(RequestBodyError::TooLarge { limit }) => {
-                    return Self::TooLarge { limit: *limit };
-                }
-                Some(RequestBodyError::Stopped(why)) => return Self::Stopped(*why),
-                None => cause = error.source(),
-            }
-        }
-        Self::Upstream(error)
-    }
-}
-
-/// An error and its causes in one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.ends_with(&more) {
-            let _infallible = write!(text, ": {more}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 /// The rule that a path breaks, as a fragment for people.

@@ -8,14 +8,16 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use cookie::{Cookie, SameSite, time};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use sha2::{Digest, Sha256};
 
 use super::cookie as names;
 use crate::{
-    http::site::{Host, PublicUrl},
-    pages,
-    reject::Redirect,
+    http::{
+        redirect::{Redirect, header_value},
+        site::{Host, PublicUrl},
+    },
+    route::own,
     secret::random,
+    session::nonce_hash,
 };
 
 /// Where the visitor wanted to go.
@@ -31,10 +33,7 @@ impl Target<'_> {
     /// The redirect for a navigation to `path` (origin form with its query, byte for byte).
     pub fn redirect(&self, path: &str, headers: &HeaderMap) -> Redirect {
         if *self.host == self.public.host {
-            return see_other(
-                &format!("{}?return={}", pages::SIGN_IN, encoded(path)),
-                None,
-            );
+            return see_other(&format!("{}?return={}", own::SIGN_IN, encoded(path)), None);
         }
         let (nonce, cookie) =
             match names::named(headers, names::enter_name(self.public.https)).next() {
@@ -53,7 +52,7 @@ impl Target<'_> {
         let url = format!(
             "{}{}?return={}&nonce={}",
             self.public.origin(),
-            pages::SIGN_IN,
+            own::SIGN_IN,
             encoded(&format!("{}{path}", self.public.origin_of(self.host))),
             nonce_hash(&nonce),
         );
@@ -70,15 +69,10 @@ impl Target<'_> {
         format!(
             "{}{}?return={}",
             self.public.origin(),
-            pages::SIGN_IN,
+            own::SIGN_IN,
             encoded(&start)
         )
     }
-}
-
-/// What of a nonce may stand in a URL: base64url of its SHA-256.
-pub fn nonce_hash(nonce: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(nonce.as_bytes()))
 }
 
 /// A short-lived cookie of ours that is no credential: host-only, for the browser to prove that it is
@@ -90,13 +84,13 @@ pub fn helper_cookie(name: &'static str, value: &str, https: bool) -> HeaderValu
         .http_only(true)
         .same_site(SameSite::Lax)
         .max_age(time::Duration::days(1));
-    pages::header_value(&cookie.to_string())
+    header_value(&cookie.to_string())
 }
 
 fn see_other(location: &str, cookie: Option<HeaderValue>) -> Redirect {
     Redirect {
         status: StatusCode::SEE_OTHER,
-        location: pages::header_value(location),
+        location: header_value(location),
         cookie,
     }
 }

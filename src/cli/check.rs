@@ -6,7 +6,7 @@ use super::exit::Exit;
 use crate::{
     config::load::{self, Loaded, Sources},
     listener::tls::Tls,
-    reject::chain,
+    telemetry::chain,
 };
 
 /// Prints each problem as `file:line:column: message`, or that there are none; warnings too. Gives

@@ -11,6 +11,8 @@ pub enum Exit {
     Done,
     /// 1: failed while running.
     Failed,
+    /// As a program ended that was run for somebody else.
+    Passed(u8),
     /// 64: bad arguments.
     Usage,
 }
@@ -22,6 +24,7 @@ impl Exit {
             Self::Configuration => 78,
             Self::Done => 0,
             Self::Failed => 1,
+            Self::Passed(code) => code,
             Self::Usage => 64,
         }
     }

@@ -7,6 +7,7 @@ mod check;
 mod config_show;
 mod exit;
 mod healthcheck;
+mod quickstart;
 mod serve;
 mod sources;
 mod user;
@@ -61,8 +62,13 @@ enum Command {
     Healthcheck(Files),
     /// Print the manual page (troff)
     Man,
+    /// Try it: Jupyter behind labgate, without any configuration
+    Quickstart(quickstart::Arguments),
     /// Run the server
     Serve(Files),
+    /// Run a program for quickstart and leave nothing of it behind
+    #[command(hide = true)]
+    Supervise,
     /// Local users
     User {
         #[command(subcommand)]
@@ -146,7 +152,9 @@ fn dispatch(command: Command) -> Result<Exit, Exit> {
                 .render(out)
                 .map(|()| Exit::Done),
         ),
+        Command::Quickstart(arguments) => quickstart::run(&arguments, out),
         Command::Serve(files) => serve::run(&sources::of(&files)?, out),
+        Command::Supervise => quickstart::supervise::run(),
         Command::User { command, files } => change_users(&command, &sources::of(&files)?),
         Command::Version => {
             printed(writeln!(out, "labgate {}", env!("CARGO_PKG_VERSION")).map(|()| Exit::Done))

@@ -8,9 +8,8 @@ use super::exit::Exit;
 use crate::{
     clock::Clock,
     config::load::{self, Loaded, Sources},
-    reject::chain,
     runtime::{Options, Server},
-    telemetry::{self, Format},
+    telemetry::{self, Format, chain},
 };
 
 /// Loads, starts, prints a line per listener on `out`, serves until SIGTERM or SIGINT. SIGHUP
@@ -32,6 +31,7 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
     let options = Options {
         clock: Clock::default(),
         log_format,
+        access_log: None,
     };
     let server = match Server::start(loaded.config, &options) {
         Ok(server) => server,

@@ -1,6 +1,6 @@
 //! Where a value stands: file and byte, environment variable, or nowhere (a default).
 //!
-//! In: the texts of all layers. Out: [`Origin`], small enough to sit on every value, and [`Place`],
+//! In: the texts of all layers. Out: `Origin`, small enough to sit on every value, and [`Place`],
 //! what a person reads. Lines and columns are counted only when somebody asks.
 
 use std::{

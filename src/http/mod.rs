@@ -1,7 +1,8 @@
-//! HTTP as it arrives: the head gate under hyper, bodies with limits, hosts and origins.
+//! HTTP as it arrives: the head gate under hyper, hosts and origins. Knows nobody else; bodies on
+//! their way through are `exchange::body`.
 
-pub mod body;
 pub mod gate;
 pub mod in_place;
 pub mod prefixed;
+pub mod redirect;
 pub mod site;

@@ -25,16 +25,15 @@ use tokio_rustls::TlsAcceptor;
 use super::{Admitted, ClientStream, http2};
 use crate::{
     client::PeerAddr,
-    exchange::Exchange,
+    exchange::{Exchange, body::ResponseBody},
     gateway,
     http::{
-        body::ResponseBody,
         gate::{self, Gate, Heads},
         in_place::Place,
         prefixed::Prefixed,
     },
-    reject::chain,
     runtime::{Signal, Worker},
+    telemetry::chain,
     tunnel::{self, Side, Stream},
     upstream,
 };

@@ -22,8 +22,8 @@ use super::{ClientStream, Conn, Ending, conn::Answered, patient::Patient};
 use crate::{
     gateway,
     http::{gate, prefixed::Prefixed},
-    reject::chain,
     runtime::{Signal, Worker},
+    telemetry::chain,
 };
 
 /// What the exchange on a stream and the stream's task tell each other.

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::{AskedOf, Pages, see_other, with_cookie};
-use crate::{auth::cookie as names, reject::chain, session::Refused, ui::Problem};
+use crate::{auth::cookie as names, session::Refused, telemetry::chain, ui::Problem};
 
 /// The query.
 #[derive(Deserialize)]

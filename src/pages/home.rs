@@ -10,10 +10,11 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::{Asked, AskedOf, HOME, Pages, SIGN_IN, form, html, see_other};
+use super::{Asked, AskedOf, Pages, form, html, see_other};
 use crate::{
     config::HostPattern,
     policy::{Decision, Who},
+    route::own::{HOME, SIGN_IN},
     runtime::Route,
     ui::{self, HomePage, Problem, Tile, ToolState},
 };

@@ -10,11 +10,12 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{Asked, AskedOf, HOME, Pages, form, html, sign_in};
+use super::{Asked, AskedOf, Pages, form, html, sign_in};
 use crate::{
-    reject::chain,
+    route::own,
     session::Check,
     store,
+    telemetry::chain,
     ui::{self, LinkPage, Problem},
 };
 
@@ -78,7 +79,7 @@ pub(super) async fn submit(
         Ok(user) => match user.flatten() {
             Some(user) => {
                 let user = user.into_user();
-                sign_in::open_session(&pages, &asked, &headers, user, HOME, None).await
+                sign_in::open_session(&pages, &asked, &headers, user, own::HOME, None).await
             }
             None => asked.problem(&Problem::LinkGone),
         },

@@ -34,34 +34,15 @@ use tower::ServiceExt;
 use crate::{
     auth::cookie as names,
     client::ClientAddr,
-    http::{body::RequestBody, site::Host},
+    http::{redirect::header_value, site::Host},
     identity::{LocalUsers, SignInLinks, Throttle},
-    reject::{Reject, chain},
+    reject::Reject,
+    route::own,
     runtime::Runtime,
     session::{Device, Ended, Forgery, Handovers, Session, SessionToken, Sessions},
-    telemetry::RequestId,
+    telemetry::{RequestId, chain},
     ui::{self, Circumstances, Framing, Problem},
 };
-
-/// The home page.
-pub const HOME: &str = "/.labgate/";
-/// The sign-in page.
-pub const SIGN_IN: &str = "/.labgate/sign-in";
-/// Sign-out: GET asks, POST does.
-pub const SIGN_OUT: &str = "/.labgate/sign-out";
-/// For probes: is the process alive?
-pub const LIVE: &str = "/.labgate/live";
-/// For probes: does it take requests?
-pub const READY: &str = "/.labgate/ready";
-/// Takes a one-time code on a tool's host.
-pub const ENTER: &str = "/.labgate/enter";
-/// Takes a one-time sign-in link.
-pub const LINK: &str = "/.labgate/link";
-
-/// Whether a page has an anti-forgery value in it.
-pub fn has_form(path: &str) -> bool {
-    matches!(path, HOME | LINK | SIGN_IN | SIGN_OUT)
-}
 
 /// A request for one of our own pages, as a worker hands it over.
 #[derive(Debug)]
@@ -137,7 +118,7 @@ impl PagesHandle {
         Self(sender)
     }
 
-    /// Asks for a page.
+    /// Asks for a page. `Err`: 1024 requests wait already, or there is no answer within 30 s.
     pub async fn answer(&self, request: OwnRequest) -> Result<Response<Bytes>, Reject> {
         let (reply, answer) = oneshot::channel();
         self.0
@@ -150,26 +131,14 @@ impl PagesHandle {
     }
 }
 
-/// Reads the body of a request for one of our own pages; at most [`MAX_BODY`] bytes come.
-pub async fn collect(body: RequestBody) -> Result<Bytes, Reject> {
-    use crate::http::body::RequestBodyError;
-    match body.collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(RequestBodyError::Client(_)) => Err(Reject::BadRequestBody),
-        Err(RequestBodyError::Late { .. }) => Err(Reject::Late),
-        Err(RequestBodyError::Stopped(why)) => Err(Reject::Stopped(why)),
-        Err(RequestBodyError::TooLarge { limit }) => Err(Reject::TooLarge { limit }),
-    }
-}
-
 fn router(pages: Arc<Pages>) -> Router {
     Router::new()
-        .route(HOME, get(home::home))
-        .route("/.labgate/whoami", get(home::who_am_i))
-        .route(SIGN_IN, get(sign_in::show).post(sign_in::submit))
-        .route(SIGN_OUT, get(sign_out::ask).post(sign_out::submit))
-        .route(ENTER, get(enter::enter))
-        .route(LINK, get(link::show).post(link::submit))
+        .route(own::HOME, get(home::home))
+        .route(own::WHO_AM_I, get(home::who_am_i))
+        .route(own::SIGN_IN, get(sign_in::show).post(sign_in::submit))
+        .route(own::SIGN_OUT, get(sign_out::ask).post(sign_out::submit))
+        .route(own::ENTER, get(enter::enter))
+        .route(own::LINK, get(link::show).post(link::submit))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .with_state(pages)
@@ -300,11 +269,6 @@ pub(crate) fn see_other(location: &str) -> AxumResponse {
 pub(crate) fn with_cookie(mut response: AxumResponse, cookie: HeaderValue) -> AxumResponse {
     response.headers_mut().append(header::SET_COOKIE, cookie);
     response
-}
-
-/// A header value of text that we made from checked parts; what could not be one becomes `/`.
-pub fn header_value(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("/"))
 }
 
 /// The largest form of ours, bytes.

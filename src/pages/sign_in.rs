@@ -13,9 +13,10 @@ use serde::Deserialize;
 use super::{Asked, AskedOf, Pages, form, html, see_other, with_cookie};
 use crate::{
     auth::return_target::Return,
-    reject::chain,
+    route::own,
     secret::Secret,
     session::{self, Check, Handover, Session, User},
+    telemetry::chain,
     ui::{self, PasswordField, Problem, SignInPage, SignInState},
 };
 
@@ -161,7 +162,7 @@ pub(super) async fn open_session(
         }
     };
     let Some(session) = pages.sessions.find(&token, &asked.host) else {
-        return see_other(super::SIGN_IN);
+        return see_other(own::SIGN_IN);
     };
     tracing::info!(user = %name, session = %session.id, client = %asked.client.ip(), "signed in");
     let response = onward(pages, asked, &session, return_to, nonce);
@@ -183,7 +184,7 @@ fn onward(
         // Without a nonce, another host sends the browser back here with one of its own.
         (target, _) => return see_other(&target.location(&runtime.public)),
     };
-    let enter = format!("{}{}", runtime.public.origin_of(&host), super::ENTER);
+    let enter = format!("{}{}", runtime.public.origin_of(&host), own::ENTER);
     let handover = Handover {
         host,
         return_path,
@@ -260,6 +261,6 @@ impl Wanted {
             query.append_pair("nonce", nonce);
         }
         query.append_pair("show", "1");
-        format!("{}?{}", super::SIGN_IN, query.finish())
+        format!("{}?{}", own::SIGN_IN, query.finish())
     }
 }

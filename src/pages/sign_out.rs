@@ -6,8 +6,9 @@ use axum::{Form, extract::State, response::Response};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{AskedOf, Pages, SIGN_IN, SIGN_OUT, form, html, see_other, with_cookie};
+use super::{AskedOf, Pages, form, html, see_other, with_cookie};
 use crate::{
+    route::own::{SIGN_IN, SIGN_OUT},
     session::Check,
     ui::{self, Problem, SignOutPage},
 };

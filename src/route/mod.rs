@@ -2,9 +2,10 @@
 //!
 //! In: a host and a [`RoutePath`]. Out: a [`RouteId`], a redirect that adds a slash, or why
 //! there is none. Look-ups are by hash, so the cost does not grow with the number of routes.
-//! Not here: who may use the route (`policy`); what is below `/.labgate` ([`RoutePath::is_reserved`]
-//! tells), which is answered before routing.
+//! What is below `/.labgate` ([`RoutePath::is_reserved`] tells) is answered before routing; [`own`]
+//! has the addresses there. Not here: who may use the route (`policy`).
 
+pub mod own;
 mod path;
 mod table;
 

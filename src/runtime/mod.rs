@@ -35,7 +35,7 @@ use crate::{
     pages,
     policy::Policy,
     rewrite::Rules,
-    route::{RouteId, RouteTable},
+    route::{RouteId, RouteTable, own},
     session::Sessions,
     ui::Look,
     upstream::Timeouts,
@@ -85,14 +85,15 @@ pub struct Route {
     pub rules: Rules,
     /// Who may use it.
     pub policy: Policy,
-    /// Where it goes, for logs.
+    /// Where it goes, for logs: `http://host:port` or `unix:/path`.
     pub upstream_text: String,
     /// How long we wait for it.
     pub timeouts: Timeouts,
 }
 
 impl Runtime {
-    /// Builds it. What needs files or sockets is done by listeners and store.
+    /// Builds it; no I/O. `Err`: a route has a token that no header can carry. What needs files or
+    /// sockets is done by listeners and store.
     pub fn new(config: Config) -> Result<Self, RouteError> {
         let table = RouteTable::new(&config.routes, &config.server.public_url);
         let routes: Vec<Route> = config
@@ -107,7 +108,7 @@ impl Runtime {
             .map(|(place, route)| (route.name.clone(), place))
             .collect();
         Ok(Self {
-            home: format!("{}{}", config.server.public_url.origin(), pages::HOME),
+            home: format!("{}{}", config.server.public_url.origin(), own::HOME),
             public: config.server.public_url,
             look: Look::new(&config.ui),
             trusted: TrustedProxies::from(&config.trust),
@@ -120,12 +121,12 @@ impl Runtime {
         })
     }
 
-    /// The route of an index that this snapshot's table gave.
+    /// The route of an index that this snapshot's table gave; `None` for an index of another one.
     pub fn route(&self, id: RouteId) -> Option<&Route> {
         self.routes.get(id.index())
     }
 
-    /// The route of a name.
+    /// The route of a name; `None`: gone.
     pub fn route_named(&self, name: &str) -> Option<&Route> {
         self.by_name
             .get(name)
@@ -231,7 +232,7 @@ impl Drop for OpenStream {
 }
 
 impl Shared {
-    /// One more stream of this user, unless `limit` are open.
+    /// One more stream of this user; `None`: `limit` are open. Atomic over all workers.
     pub fn open_stream(&self, user: &str, limit: usize) -> Option<OpenStream> {
         let open = match self.streams.get(user) {
             Some(open) => Arc::clone(&open),
@@ -258,7 +259,8 @@ impl Shared {
         }
     }
 
-    /// Moves with every swap of the snapshot.
+    /// Moves with every swap of the snapshot. Read before the snapshot itself, so that no swap is
+    /// missed.
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }

@@ -4,7 +4,7 @@
 //! there; what was half-started is dropped again. A reload validates and builds before it swaps.
 //! Stop drains: no new connections, what is under way finishes within `limits.drain_timeout`.
 
-use std::{io, net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{fs::File, io, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -16,12 +16,12 @@ use crate::{
     identity::{LocalUsers, SignInLinks, Throttle},
     listener::{self, Admission, Bound, tls::Tls},
     pages::{Pages, PagesHandle},
-    reject::chain,
     session::{Ended, Forgery, Handovers, Session, Sessions},
     store::{self, StateDir, Store},
     telemetry::{
         Format,
         access::{AccessLog, Sink},
+        chain,
     },
 };
 
@@ -60,6 +60,8 @@ pub struct Options {
     pub clock: Clock,
     /// How access lines look.
     pub log_format: Format,
+    /// Where access lines go; `None`: stderr.
+    pub access_log: Option<Arc<File>>,
 }
 
 /// A running server.
@@ -80,7 +82,7 @@ pub struct Server {
 /// A listener that serves.
 #[derive(Clone, Debug)]
 pub struct Listening {
-    /// From the configuration.
+    /// Its name in the configuration.
     pub name: Arc<str>,
     /// `http://127.0.0.1:8000`, with the real port.
     pub url: String,
@@ -89,7 +91,8 @@ pub struct Listening {
 }
 
 impl Server {
-    /// Opens the store in the configuration's state folder and starts.
+    /// Opens the store in the configuration's state folder and starts. Blocks until all sockets are
+    /// bound, so not inside an async runtime. `Err`: nothing is left running.
     pub fn start(config: Config, options: &Options) -> Result<Self, StartError> {
         let state = StateDir::open(&config.server.state_dir)?;
         for warning in state.warnings() {
@@ -99,7 +102,7 @@ impl Server {
         Self::start_with(config, store, options)
     }
 
-    /// Starts on an open store.
+    /// Starts on an open store; otherwise as [`Server::start`].
     pub fn start_with(
         config: Config,
         store: Arc<Store>,
@@ -142,7 +145,10 @@ impl Server {
             options.clock.clone(),
         );
         let shared = Arc::new(shared);
-        let (sink, log_writer) = Sink::start(io::stderr())?;
+        let (sink, log_writer) = match &options.access_log {
+            Some(file) => Sink::start(Arc::clone(file))?,
+            None => Sink::start(io::stderr())?,
+        };
         let (workers, threads) = start_workers(count, &shared, &sink, options.log_format)?;
         let mut server = Self {
             control,
@@ -171,13 +177,14 @@ impl Server {
         &self.users
     }
 
-    /// Runs a future on the control side while the server serves.
+    /// Runs a future on the calling thread, within the control side, while the server serves. Not
+    /// inside an async runtime.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.control.block_on(future)
     }
 
     /// Serves new requests by another configuration; what is under way and no longer let in ends.
-    /// Sockets and the state folder are the old one's until the next start.
+    /// Sockets and the state folder are the old one's until the next start. `Err`: all stays as it was.
     pub fn reload(&self, config: Config) -> Result<(), RouteError> {
         let (local_users, session) = (config.local_users.clone(), config.session.clone());
         self.shared.swap(Runtime::new(config)?);
@@ -191,7 +198,8 @@ impl Server {
         Ok(())
     }
 
-    /// Finishes what is under way, then ends. Takes `limits.drain_timeout` and a little at most.
+    /// Finishes what is under way, then ends. Blocks for `limits.drain_timeout` and a few seconds at
+    /// most, so not inside an async runtime.
     pub fn stop(self) {
         let Self {
             control,

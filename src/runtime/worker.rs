@@ -28,8 +28,7 @@ use tokio_util::task::TaskTracker;
 use super::{Shared, View};
 use crate::{
     auth::Visitors,
-    exchange::Exchange,
-    http::body::RequestBody,
+    exchange::{Exchange, body::RequestBody},
     listener::{self, Admitted, Conn, Ending, conn},
     policy::Decision,
     session::SessionId,
@@ -50,9 +49,9 @@ pub struct Worker {
     pub access_log: AccessLog,
     /// Its source of request ids.
     pub request_ids: RequestIds,
-    /// Its connections.
+    /// Its connections; each takes itself off.
     pub connections: RefCell<Slab<Weak<Conn>>>,
-    /// All that is under way.
+    /// All that is under way; each takes itself off.
     pub exchanges: RefCell<Slab<Weak<Exchange>>>,
     view: RefCell<Rc<View>>,
     generation: Cell<u64>,
@@ -87,7 +86,8 @@ pub struct WorkerHandle {
 }
 
 impl WorkerHandle {
-    /// Starts a worker; its thread ends once it was told to drain.
+    /// Starts a worker; its thread, `worker-NUMBER` in process lists, ends once it was told to drain.
+    /// `Err`: the system gives no thread.
     pub fn start(
         number: usize,
         shared: Arc<Shared>,
@@ -120,7 +120,7 @@ impl WorkerHandle {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Gives it a connection.
+    /// Gives it a connection, counted from now on. Never blocks, as nothing here but `join`.
     pub fn connection(&self, socket: TcpStream, admitted: Admitted) {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.tell(Message::Connection(socket, admitted));
@@ -145,7 +145,7 @@ impl WorkerHandle {
         self.tell(Message::Reloaded);
     }
 
-    /// Lets it finish, within `limit`.
+    /// Lets it finish, within `limit`; what is not done then is ended, and cut two seconds later.
     pub fn drain(&self, limit: Duration) {
         self.tell(Message::Drain(limit));
     }

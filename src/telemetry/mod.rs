@@ -5,6 +5,7 @@
 //! through `tracing`: a worker collects them and hands them over in batches (`access`).
 
 pub mod access;
+mod chain;
 mod request_id;
 
 use std::io::{IsTerminal, stderr};
@@ -14,6 +15,7 @@ use tracing_subscriber::{
     EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
+pub use chain::chain;
 pub use request_id::{RequestId, RequestIds};
 
 /// How lines look.

@@ -71,6 +71,7 @@ max_body = "1KiB"
         let options = Options {
             clock: Clock::default(),
             log_format: Format::Json,
+            access_log: None,
         };
         let server = Server::start(config, &options).unwrap();
         let address = server.listeners()[0].address;

@@ -4,6 +4,8 @@
 //! holds it by `Rc`, and when the last one lets go its access event is written. While it lives it
 //! stands in its worker's list, so that the end of a session or of a route can stop it.
 
+pub mod body;
+
 use std::{
     cell::{Cell, OnceCell, RefCell},
     rc::Rc,
@@ -48,11 +50,11 @@ pub struct Exchange {
     pub visitor: OnceCell<Rc<Visitor>>,
     /// Raised to end it.
     pub stop: Signal<Stop>,
-    /// Status of the answer.
+    /// Status of the answer; 0 until there is one.
     pub status: Cell<u16>,
-    /// Bytes from the client.
+    /// Bytes of the body (of a tunnel: all bytes) from the client.
     pub bytes_in: Cell<u64>,
-    /// Bytes to the client.
+    /// Bytes of the body (of a tunnel: all bytes) to the client.
     pub bytes_out: Cell<u64>,
     /// Keeps the head gate from taking the connection for idle.
     pub in_flight: OnceCell<InFlight>,
@@ -164,7 +166,8 @@ impl Exchange {
         drop(self.route.set((Rc::clone(view), route)));
     }
 
-    /// Takes a place among the user's open streams until the exchange ends.
+    /// Takes a place among the user's open streams until the exchange ends. `Err`: `limit` are taken.
+    /// Strangers, and all where there is no limit, are not counted.
     pub fn count_stream(&self, limit: Option<usize>) -> Result<(), Reject> {
         let (Some(limit), Some(visitor)) = (limit, self.visitor.get()) else {
             return Ok(());
@@ -178,7 +181,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// Waits for `future`, unless the exchange is ended first.
+    /// Waits for `future`, unless the exchange is ended first: `Err(Reject::Stopped)`.
     pub async fn unless_stopped<F: Future>(&self, future: F) -> Result<F::Output, Reject> {
         tokio::select! {
             biased;

@@ -4,6 +4,7 @@
 //! them: an unknown size would turn a body of known length into chunks, or lose it on a GET.
 
 use std::{
+    error::Error,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -15,7 +16,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::{app::scrub, exchange::Exchange, rewrite, tunnel::Stop, upstream};
+use super::Exchange;
+use crate::{app::scrub, reject::Reject, rewrite, telemetry::chain, tunnel::Stop, upstream};
 
 /// A request's body on its way to the upstream. The default is no body, for a request that is sent
 /// again.
@@ -172,6 +174,37 @@ impl Patience {
     }
 }
 
+impl From<RequestBodyError> for Reject {
+    fn from(error: RequestBodyError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&RequestBodyError> for Reject {
+    fn from(error: &RequestBodyError) -> Self {
+        match error {
+            RequestBodyError::Client(_) => Self::BadRequestBody,
+            RequestBodyError::Late { .. } => Self::Late,
+            RequestBodyError::TooLarge { limit } => Self::TooLarge { limit: *limit },
+            RequestBodyError::Stopped(why) => Self::Stopped(*why),
+        }
+    }
+}
+
+impl From<upstream::Error> for Reject {
+    /// A request that failed by its own body is the client's failure, or our stop.
+    fn from(error: upstream::Error) -> Self {
+        let mut cause = Some(&error as &(dyn Error + 'static));
+        while let Some(error) = cause {
+            if let Some(body) = error.downcast_ref::<RequestBodyError>() {
+                return body.into();
+            }
+            cause = error.source();
+        }
+        Self::Upstream(error)
+    }
+}
+
 /// An answer's body on its way to the client.
 #[derive(Debug)]
 pub struct ResponseBody {
@@ -271,7 +304,7 @@ impl Body for ResponseBody {
                         stream.given();
                     }
                 }
-                Err(error) => exchange.failed(|| crate::reject::chain(error)),
+                Err(error) => exchange.failed(|| chain(error)),
             }
         }
         frame
