@@ -29,7 +29,7 @@ const MODULES: &[(&str, &str)] = &[
     ("route", "config http"),
     ("app", "config route secret"),
     ("session", "clock config http identity secret store"),
-    ("identity", "clock config secret session store"),
+    ("identity", "client clock config secret session store"),
     ("policy", "client config route session"),
     ("auth", "clock http policy route secret session"),
     ("rewrite", "app auth client config http policy route"),
