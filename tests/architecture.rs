@@ -19,6 +19,7 @@ const MODULES: &[(&str, &str)] = &[
     ("secret", ""),
     ("tcp", ""),
     ("http", ""),
+    ("tcp", ""),
     ("store", "secret"),
     ("telemetry", "clock secret"),
     ("tunnel", "secret"),
