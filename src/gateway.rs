@@ -44,7 +44,7 @@ use crate::{
     runtime::{Route, View},
     telemetry::chain,
     tunnel::Side,
-    upstream::{Upgraded, UpstreamBody},
+    upstream::{self, Upgraded, UpstreamBody},
 };
 
 /// Answers one request; refusals become pages or JSON here and nowhere else.
@@ -235,11 +235,11 @@ impl Asking<'_> {
         let pool = &exchange.worker().pool;
         if !self.head.upgrade {
             let sent = pool.send(upstream, request, &route.timeouts);
-            let response = exchange.unless_stopped(sent).await??;
+            let response = reached(route, exchange.unless_stopped(sent).await?)?;
             return self.pass_on(route, response).await;
         }
         let sent = Box::pin(pool.upgrade(upstream, request, &route.timeouts));
-        match exchange.unless_stopped(sent).await?? {
+        match reached(route, exchange.unless_stopped(sent).await?)? {
             Upgraded::Refused(response) => self.pass_on(route, response).await,
             Upgraded::Switched {
                 mut head,
@@ -366,6 +366,17 @@ impl Asking<'_> {
         let answered = exchange.worker().shared.pages.answer(request);
         Ok(answered.await?.map(ResponseBody::fixed))
     }
+}
+
+/// Notes on the route whether its upstream is there. Only a connection that could not be had says
+/// that it is not: other failures may be this request's alone.
+fn reached<T>(route: &Route, sent: Result<T, upstream::Error>) -> Result<T, Reject> {
+    match &sent {
+        Ok(_) => route.reach.note(true),
+        Err(error) if error.is_away() => route.reach.note(false),
+        Err(_) => {}
+    }
+    Ok(sent?)
 }
 
 fn denied(exchange: &Exchange) -> Reject {

@@ -5,6 +5,7 @@
 
 use std::{
     error::Error,
+    io,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -183,12 +184,25 @@ impl From<RequestBodyError> for Reject {
 impl From<&RequestBodyError> for Reject {
     fn from(error: &RequestBodyError) -> Self {
         match error {
+            RequestBodyError::Client(error) if is_late(error) => Self::Late,
             RequestBodyError::Client(_) => Self::BadRequestBody,
             RequestBodyError::Late { .. } => Self::Late,
             RequestBodyError::TooLarge { limit } => Self::TooLarge { limit: *limit },
             RequestBodyError::Stopped(why) => Self::Stopped(*why),
         }
     }
+}
+
+/// Whether the head gate ended an HTTP/1 body since nothing of it came for `upload_timeout`.
+fn is_late(error: &hyper::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return error.kind() == io::ErrorKind::TimedOut;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl From<upstream::Error> for Reject {

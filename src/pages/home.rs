@@ -15,7 +15,7 @@ use crate::{
     config::HostPattern,
     policy::{Decision, Who},
     route::own::{HOME, SIGN_IN},
-    runtime::Route,
+    runtime::{Reached, Route},
     ui::{self, HomePage, Problem, Tile, ToolState},
 };
 
@@ -72,7 +72,11 @@ fn tile(asked: &Asked, route: &Route, who: Who<'_>) -> Option<Tile> {
         title: route.config.title.clone(),
         address: format!("{}{path}", public.authority_of(host)),
         href: format!("{}{path}", public.origin_of(host)),
-        state: ToolState::Unknown,
+        state: match route.reach.last() {
+            Reached::Answered => ToolState::Ready,
+            Reached::Away => ToolState::NotAnswering,
+            Reached::Unknown => ToolState::Unknown,
+        },
     })
 }
 

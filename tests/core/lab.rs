@@ -63,6 +63,11 @@ path = "/shared"
 upstream = "http://{upstream}"
 access = "signed-in"
 max_body = "1KiB"
+[[route]]
+name = "away"
+path = "/away"
+upstream = "http://127.0.0.1:1"
+access = "signed-in"
 "#,
             state = state.path().display(),
             upstream = tool.address,

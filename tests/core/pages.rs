@@ -129,3 +129,18 @@ fn a_body_that_is_announced_too_long_never_reaches_the_tool() {
     ));
     assert_eq!(client.answer().status, 413);
 }
+
+#[test]
+fn the_home_page_says_whether_a_tool_answered_last() {
+    let lab = Lab::start();
+    let cookie = format!("cookie: {}\r\n", lab.sign_in());
+    let home = |what: &str| {
+        let page = lab.connect().get(MAIN, "/.labgate/", &cookie);
+        assert!(page.text().contains(what), "{what}: {}", page.text());
+    };
+    home("Not checked yet");
+    lab.connect().get(MAIN, "/shared/", &cookie);
+    home("Ready");
+    assert_eq!(lab.connect().get(MAIN, "/away/", &cookie).status, 502);
+    home("Not answering");
+}
