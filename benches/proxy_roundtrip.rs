@@ -2,8 +2,9 @@
 //!
 //! One keep-alive client, a `Server` with one worker and a minimal upstream, all in this process,
 //! over loopback: a small GET to the upstream itself, through a public route, and through one that
-//! needs a session; and 1 MiB, direct and through. Act when `public` takes over three times as long
-//! as `direct` (it has twice the hops), `signed_in` over a tenth longer than `public`, or
+//! needs a session; and 1 MiB, direct and through. Three threads wake each other, so only a quiet
+//! machine with a core for each says anything. There, act when `public` takes over three times as
+//! long as `direct` (it has twice the hops), `signed_in` over a tenth longer than `public`, or
 //! `download_1MiB` over three times as long as `direct_1MiB`.
 //!
 //! The access log is written as in service, to `/dev/null`.
