@@ -6,7 +6,7 @@
 //! Not here: the headers that a tool gets (`rewrite`). RFC 7239 is the standard for this; proxies
 //! in the field write `X-Forwarded-For` and `X-Forwarded-Proto`.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
@@ -83,6 +83,17 @@ impl From<&config::Trust> for TrustedProxies {
                 .client_ip_header
                 .clone()
                 .filter(|name| *name != X_FORWARDED_FOR),
+        }
+    }
+}
+
+/// Who counts as one client where clients are counted: an IPv4 address, or the /64 that one IPv6
+/// customer has.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
         }
     }
 }

@@ -4,9 +4,17 @@
 //! Every check that decides about trust is a plain call in `route` or `forward`, so that its
 //! order can be read at a glance. Not here: how any single step works.
 
-use std::{rc::Rc, sync::Arc};
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    rc::Rc,
+    sync::Arc,
+    task::Poll,
+};
 
-use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
@@ -16,7 +24,7 @@ use crate::{
         challenge,
         cors::Cors,
         navigation::{self, Navigation},
-        origin::{self, CrossSite},
+        origin::{self, CrossSite, CrossSiteRefusal},
     },
     client::Client,
     exchange::{
@@ -24,12 +32,12 @@ use crate::{
         body::{RequestBody, ResponseBody},
     },
     http::{
-        gate::{Head, InFlight, Refusal},
+        gate::{self, Head, InFlight, Refusal},
         names,
         redirect::{Redirect, header_value},
         site::{Host, authority},
     },
-    listener::{Conn, conn::PendingTunnel},
+    listener::{Conn, conn::PendingTunnel, http2::Stream},
     pages::{self, OwnRequest},
     policy::{Decision, Permit},
     reject::{Asked, Reject, SignIn},
@@ -38,12 +46,13 @@ use crate::{
     runtime::{Route, View},
     telemetry::chain,
     tunnel::Side,
-    upstream::{Upgraded, UpstreamBody},
+    upstream::{self, Upgraded, UpstreamBody},
 };
 
 /// Answers one request; refusals become pages or JSON here and nowhere else.
 pub async fn handle(
     conn: &Rc<Conn>,
+    http2: Option<Rc<Stream>>,
     head: Result<(Head, Option<InFlight>), Refusal>,
     request: Request<Incoming>,
 ) -> Response<ResponseBody> {
@@ -52,6 +61,7 @@ pub async fn handle(
     let host = parts.headers.get(header::HOST).cloned();
     let exchange = Exchange::begin(
         conn,
+        http2,
         parts.method.clone(),
         parts.uri.clone(),
         host.or_else(|| HeaderValue::from_str(parts.uri.authority()?.as_str()).ok()),
@@ -67,12 +77,17 @@ pub async fn handle(
     });
     let upgrade = head.as_ref().is_ok_and(|head| head.upgrade);
     let request = Request::from_parts(parts, body);
-    let answer = match route(&view, &exchange, head, request).await {
+    let answer = match caught(route(&view, &exchange, head, request)).await {
         Ok(response) => response,
         Err(reject) => refuse(&view, &exchange, shown, &reject),
     };
     exchange.status.set(answer.status().as_u16());
-    let mut answer = answer.map(|body| body.of(exchange));
+    let mut answer = if exchange.http2().is_some() && exchange.method == Method::HEAD {
+        head_only(answer)
+    } else {
+        answer
+    }
+    .map(|body| body.of(exchange));
     if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         // What follows an upgrade request was not scanned, and must not be read as HTTP.
         answer
@@ -80,6 +95,21 @@ pub async fn handle(
             .insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     answer
+}
+
+/// An answer to HEAD without its body: over HTTP/2 hyper would send that (RFC 9110 §9.3.2).
+fn head_only(answer: Response<ResponseBody>) -> Response<ResponseBody> {
+    if answer.body().is_end_stream() {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    if let Some(length) = body.size_hint().exact() {
+        parts
+            .headers
+            .entry(header::CONTENT_LENGTH)
+            .or_insert(length.into());
+    }
+    Response::from_parts(parts, ResponseBody::fixed(""))
 }
 
 /// The first half: which host and path is this, and does it belong to us or to a tool?
@@ -193,6 +223,11 @@ impl Asking<'_> {
     ) -> Result<Response<ResponseBody>, Reject> {
         let exchange = self.exchange;
         let (limit, upstream) = (route.config.max_body, &route.config.upstream);
+        if let (gate::Body::Length(announced), Some(limit)) = (self.head.body, limit)
+            && announced > limit
+        {
+            return Err(Reject::TooLarge { limit });
+        }
         let host = exchange.host.as_ref().ok_or(Reject::UnknownHost)?;
         let arrived = Arrived {
             client: self.client.addr,
@@ -210,11 +245,11 @@ impl Asking<'_> {
         let pool = &exchange.worker().pool;
         if !self.head.upgrade {
             let sent = pool.send(upstream, request, &route.timeouts);
-            let response = exchange.unless_stopped(sent).await??;
+            let response = reached(route, exchange.unless_stopped(sent).await?)?;
             return self.pass_on(route, reader, response).await;
         }
         let sent = Box::pin(pool.upgrade(upstream, request, &route.timeouts));
-        match exchange.unless_stopped(sent).await?? {
+        match reached(route, exchange.unless_stopped(sent).await?)? {
             Upgraded::Refused(response) => self.pass_on(route, reader, response).await,
             Upgraded::Switched {
                 mut head,
@@ -328,7 +363,13 @@ impl Asking<'_> {
     async fn own_page(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Reject> {
         // Sign-in has no session yet, and must not be forged across sites either.
         self.check_origin(&request, true, &[])?;
+        if own::has_form(self.path.raw()) && !navigation::may_read_forms(request.headers()) {
+            return Err(CrossSiteRefusal::Form.into());
+        }
         let exchange = self.exchange;
+        if moves_idle_clock(&request) {
+            exchange.person_acted();
+        }
         exchange.ours.set(true);
         let (parts, body) = request.into_parts();
         let body = RequestBody::new(body, Some(pages::MAX_BODY), Rc::clone(exchange));
@@ -349,6 +390,17 @@ impl Asking<'_> {
         let answered = exchange.worker().shared.pages.answer(request);
         Ok(answered.await?.map(ResponseBody::fixed))
     }
+}
+
+/// Notes on the route whether its upstream is there. Only a connection that could not be had says
+/// that it is not: other failures may be this request's alone.
+fn reached<T>(route: &Route, sent: Result<T, upstream::Error>) -> Result<T, Reject> {
+    match &sent {
+        Ok(_) => route.reach.note(true),
+        Err(error) if error.is_away() => route.reach.note(false),
+        Err(_) => {}
+    }
+    Ok(sent?)
 }
 
 fn denied(exchange: &Exchange) -> Reject {
@@ -410,19 +462,24 @@ fn names_html(headers: &HeaderMap) -> bool {
         .any(|accept| memchr::memmem::find(accept.as_bytes(), b"text/html").is_some())
 }
 
-/// A handler panicked; the panic itself was logged by the panic hook.
-#[derive(Debug)]
-pub struct Panicked;
+/// Runs `future`; a panic in it becomes an answer instead of the end of the connection. What
+/// happened was written by the panic hook.
+async fn caught<T>(future: impl Future<Output = Result<T, Reject>>) -> Result<T, Reject> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+            .unwrap_or(Poll::Ready(Err(Reject::Internal("a panic"))))
+    })
+    .await
+}
 
-/// What the client gets then.
-pub fn after_panic(_: Panicked) -> Response<ResponseBody> {
-    let mut response = Response::new(ResponseBody::fixed(r#"{"error":"internal"}"#));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/json"),
-    );
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    response
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer() {
+        let fault = caught::<()>(async { panic!("of a test") }).await;
+        assert!(matches!(fault, Err(Reject::Internal(_))));
+    }
 }

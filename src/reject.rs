@@ -36,6 +36,9 @@ pub enum Reject {
     /// The client's body broke off or is framed wrongly.
     #[error("the request body broke off or is malformed")]
     BadRequestBody,
+    /// Our own pages have too much to do.
+    #[error("our own pages have too much to do")]
+    Busy,
     /// A cross-site request with our cookie as credential.
     #[error("cross-site request refused")]
     CrossSite(#[from] CrossSiteRefusal),
@@ -48,6 +51,9 @@ pub enum Reject {
     /// The head gate refused the head.
     #[error("request head refused: {0:?}")]
     Head(Refusal),
+    /// The client sent nothing of its body for too long.
+    #[error("the request body did not come")]
+    Late,
     /// A fault of ours: a panic, or the control runtime does not answer.
     #[error("internal fault: {0}")]
     Internal(&'static str),
@@ -174,6 +180,7 @@ impl Reject {
         match self {
             Self::BadPath(error) => Problem::BadRequest(rule(*error)),
             Self::BadRequestBody => Problem::BadRequest(BROKEN_BODY),
+            Self::Busy => Problem::Busy,
             Self::CrossSite(_) => Problem::CrossSite,
             Self::Denied { user } => Problem::Denied {
                 user: user.clone(),
@@ -181,6 +188,7 @@ impl Reject {
             },
             Self::Head(refusal) => head_problem(refusal, asked.runtime),
             Self::Forward(_) | Self::Internal(_) | Self::Redirect(_) => Problem::Internal,
+            Self::Late => Problem::RequestTimeout,
             Self::NotFound => Problem::NotFound,
             Self::Scrub(_) => Problem::ToolBadAnswer { tool: tool() },
             Self::SignIn(sign_in) => Problem::SignInRequired {
@@ -269,4 +277,5 @@ const fn rule(path: BadPath) -> &'static str {
 }
 
 const BROKEN_BODY: &str = "its body broke off or is framed wrongly";
-const ALL_METHODS: &str = "every method but CONNECT";
+/// Any method but CONNECT, really; the field takes names only (RFC 9110 §10.2.1).
+const ALL_METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";

@@ -83,7 +83,7 @@ pub fn helper_cookie(name: &'static str, value: &str, https: bool) -> HeaderValu
         .secure(https)
         .http_only(true)
         .same_site(SameSite::Lax)
-        .max_age(time::Duration::days(1));
+        .max_age(time::Duration::days(30));
     header_value(&cookie.to_string())
 }
 

@@ -49,6 +49,14 @@ pub fn kind(method: &Method, headers: &HeaderMap) -> Navigation {
     }
 }
 
+/// Whether this may get a page with an anti-forgery value: on an origin that we share with a tool,
+/// its scripts and frames must not read one. Only a browser's own word speaks against it, so that
+/// clients without Fetch Metadata pass.
+pub fn may_read_forms(headers: &HeaderMap) -> bool {
+    let unless_not = |name, word: &str| headers.get(name).is_none_or(|value| value == word);
+    unless_not(SEC_FETCH_MODE, "navigate") && unless_not(SEC_FETCH_DEST, "document")
+}
+
 fn has_fetch_metadata(headers: &HeaderMap) -> bool {
     headers.contains_key(SEC_FETCH_MODE)
         || headers
@@ -128,6 +136,22 @@ mod tests {
             of("GET", &[("sec-fetch-site", "none"), HTML]),
             Navigation::No
         );
+    }
+
+    #[test]
+    fn forms_are_for_documents_and_for_clients_that_say_nothing() {
+        let may = |fields: &[(&'static str, &'static str)]| {
+            let headers = fields.iter().map(|(name, value)| {
+                let name = HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            });
+            may_read_forms(&headers.collect())
+        };
+        assert!(may(&[]));
+        assert!(may(&[NAVIGATE, ("sec-fetch-dest", "document")]));
+        assert!(!may(&[NAVIGATE, ("sec-fetch-dest", "iframe")]));
+        assert!(!may(&[("sec-fetch-mode", "cors")]));
+        assert!(!may(&[("sec-fetch-dest", "empty"), HTML]));
     }
 
     #[test]

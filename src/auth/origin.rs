@@ -29,6 +29,9 @@ pub struct CrossSite<'a> {
 /// Why a request is answered with 403.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum CrossSiteRefusal {
+    /// A script or a frame asks for a page with a form of ours.
+    #[error("a script or a frame asks for a form")]
+    Form,
     /// Another site loads or frames something of a tool's host.
     #[error("another site loads from this tool")]
     Load,

@@ -44,16 +44,25 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
             };
         }
     };
-    for listening in server.listeners() {
-        // Nobody may be reading; serving does not depend on it.
-        drop(writeln!(
-            out,
-            "labgate: listening on {} ({})",
-            listening.url, listening.name
-        ));
-    }
-    drop(out.flush());
-    let waited = server.block_on(until_stopped(|| reload(&server, sources)));
+    // Before anybody is told that we listen: who reads that may send a signal at once.
+    let signals = server.block_on(async { StopSignals::new() });
+    let waited = signals.map(|mut signals| {
+        for listening in server.listeners() {
+            // Nobody may be reading; serving does not depend on it.
+            drop(writeln!(
+                out,
+                "labgate: listening on {} ({})",
+                listening.url, listening.name
+            ));
+        }
+        drop(out.flush());
+        server.block_on(async {
+            while signals.next().await == Asked::Reload {
+                reload(&server, sources);
+            }
+            signals.end_at_the_next();
+        });
+    });
     if let Err(error) = &waited {
         tracing::error!(%error, "signals cannot be received");
     }
@@ -66,36 +75,52 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
     }
 }
 
-/// Waits for SIGTERM or SIGINT, and calls `reload` at each SIGHUP. A second stop signal ends the
-/// process at once.
-pub(super) async fn until_stopped(mut reload: impl FnMut()) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            _ = hang_up.recv() => reload(),
-        }
-    }
-    end_at_the_second(terminate, interrupt);
-    Ok(())
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Asked {
+    /// SIGHUP
+    Reload,
+    /// SIGTERM or SIGINT
+    Stop,
 }
 
-fn end_at_the_second(mut terminate: Signal, mut interrupt: Signal) {
-    let second = async move {
+/// The signals that `serve` answers to.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl StopSignals {
+    /// From now on the signals no longer end the process by themselves.
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hang_up.recv() => Asked::Reload,
         }
-        std::process::exit(i32::from(Exit::Failed.code()));
-    };
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "outlives the drain that it cuts short"
-    )]
-    drop(tokio::spawn(second));
+    }
+
+    /// A second stop signal ends the process at once.
+    fn end_at_the_next(mut self) {
+        let second = async move {
+            while self.next().await == Asked::Reload {}
+            std::process::exit(i32::from(Exit::Failed.code()));
+        };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "outlives the drain that it cuts short"
+        )]
+        drop(tokio::spawn(second));
+    }
 }
 
 fn reload(server: &Server, sources: &Sources) {

@@ -5,14 +5,17 @@
 
 use std::{
     error::Error,
+    io,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep, sleep};
 
 use super::Exchange;
 use crate::{app::scrub, reject::Reject, rewrite, telemetry::chain, tunnel::Stop, upstream};
@@ -29,6 +32,17 @@ struct Flow {
     limit: Option<u64>,
     passed: u64,
     exchange: Rc<Exchange>,
+    /// Over HTTP/2; the head gate has the clock of HTTP/1.
+    patience: Option<Patience>,
+}
+
+/// A clock that runs while we wait for the client, and only then. Its timer is made at the first
+/// wait.
+#[derive(Debug)]
+struct Patience {
+    limit: Duration,
+    waiting: bool,
+    sleep: Option<Pin<Box<Sleep>>>,
 }
 
 /// Why a request's body ended early.
@@ -37,6 +51,12 @@ pub enum RequestBodyError {
     /// The client's side broke off or framed it wrongly.
     #[error("the client's request body broke off")]
     Client(#[source] hyper::Error),
+    /// The client sent nothing of it for too long.
+    #[error("the client sent nothing for {limit:?}")]
+    Late {
+        /// `upload_timeout`
+        limit: Duration,
+    },
     /// Longer than it may be.
     #[error("the request body is longer than {limit} bytes")]
     TooLarge {
@@ -50,12 +70,18 @@ pub enum RequestBodyError {
 
 impl RequestBody {
     /// `limit` is the most bytes that it may have.
-    pub const fn new(inner: Incoming, limit: Option<u64>, exchange: Rc<Exchange>) -> Self {
+    pub fn new(inner: Incoming, limit: Option<u64>, exchange: Rc<Exchange>) -> Self {
+        let patience = exchange.http2().map(|_| Patience {
+            limit: exchange.worker().view().limits.upload_timeout,
+            waiting: false,
+            sleep: None,
+        });
         Self(Some(Flow {
             inner,
             limit,
             passed: 0,
             exchange,
+            patience,
         }))
     }
 }
@@ -95,7 +121,16 @@ impl Flow {
         if let Poll::Ready(why) = self.exchange.stop.poll_above(None, cx) {
             return Poll::Ready(Some(Err(RequestBodyError::Stopped(why))));
         }
-        let frame = match std::task::ready!(Pin::new(&mut self.inner).poll_frame(cx)) {
+        let Poll::Ready(frame) = Pin::new(&mut self.inner).poll_frame(cx) else {
+            return match &mut self.patience {
+                Some(patience) => patience.poll(cx).map(|late| Some(Err(late))),
+                None => Poll::Pending,
+            };
+        };
+        if let Some(patience) = &mut self.patience {
+            patience.waiting = false;
+        }
+        let frame = match frame {
             None => return Poll::Ready(None),
             Some(Err(error)) => return Poll::Ready(Some(Err(RequestBodyError::Client(error)))),
             Some(Ok(frame)) => frame,
@@ -125,6 +160,21 @@ impl Flow {
     }
 }
 
+impl Patience {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<RequestBodyError> {
+        let limit = self.limit;
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(limit)));
+        if !self.waiting {
+            self.waiting = true;
+            sleep.as_mut().reset(Instant::now() + limit);
+        }
+        sleep
+            .as_mut()
+            .poll(cx)
+            .map(|()| RequestBodyError::Late { limit })
+    }
+}
+
 impl From<RequestBodyError> for Reject {
     fn from(error: RequestBodyError) -> Self {
         Self::from(&error)
@@ -134,11 +184,25 @@ impl From<RequestBodyError> for Reject {
 impl From<&RequestBodyError> for Reject {
     fn from(error: &RequestBodyError) -> Self {
         match error {
+            RequestBodyError::Client(error) if is_late(error) => Self::Late,
             RequestBodyError::Client(_) => Self::BadRequestBody,
+            RequestBodyError::Late { .. } => Self::Late,
             RequestBodyError::TooLarge { limit } => Self::TooLarge { limit: *limit },
             RequestBodyError::Stopped(why) => Self::Stopped(*why),
         }
     }
+}
+
+/// Whether the head gate ended an HTTP/1 body since nothing of it came for `upload_timeout`.
+fn is_late(error: &hyper::Error) -> bool {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return error.kind() == io::ErrorKind::TimedOut;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 impl From<upstream::Error> for Reject {
@@ -229,6 +293,11 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, ResponseBodyError>>> {
         let this = &mut *self;
+        let http2 = this.exchange.as_ref().and_then(|exchange| exchange.http2());
+        if let Some(stream) = http2 {
+            // hyper asks for more when it is rid of what it has.
+            stream.taken();
+        }
         let frame = match &mut this.inner {
             Inner::Fixed(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             inner => {
@@ -243,7 +312,12 @@ impl Body for ResponseBody {
         };
         if let (Poll::Ready(Some(frame)), Some(exchange)) = (&frame, &this.exchange) {
             match frame {
-                Ok(frame) => exchange.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Ok(frame) => {
+                    exchange.sent(frame.data_ref().map_or(0, Bytes::len));
+                    if let Some(stream) = exchange.http2() {
+                        stream.given();
+                    }
+                }
                 Err(error) => exchange.failed(|| chain(error)),
             }
         }

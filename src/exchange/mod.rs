@@ -12,13 +12,13 @@ use std::{
     time::Instant,
 };
 
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderValue, Method, StatusCode, Uri};
 
 use crate::{
     auth::Visitor,
     client::ClientAddr,
     http::gate::InFlight,
-    listener::Conn,
+    listener::{Conn, Ending, http2::Stream},
     reject::Reject,
     route::RouteId,
     runtime::{OpenStream, Signal, View, Worker},
@@ -31,6 +31,7 @@ use crate::{
 pub struct Exchange {
     worker: Rc<Worker>,
     conn: Rc<Conn>,
+    http2: Option<Rc<Stream>>,
     place: Cell<usize>,
     started: Instant,
     /// Its id.
@@ -71,11 +72,18 @@ pub struct Exchange {
 
 impl Exchange {
     /// Begins an exchange and enters it in the worker's list.
-    pub fn begin(conn: &Rc<Conn>, method: Method, uri: Uri, host: Option<HeaderValue>) -> Rc<Self> {
+    pub fn begin(
+        conn: &Rc<Conn>,
+        http2: Option<Rc<Stream>>,
+        method: Method,
+        uri: Uri,
+        host: Option<HeaderValue>,
+    ) -> Rc<Self> {
         let worker = &conn.worker;
         let exchange = Rc::new(Self {
             worker: Rc::clone(worker),
             conn: Rc::clone(conn),
+            http2,
             place: Cell::new(usize::MAX),
             started: Instant::now(),
             id: worker.request_ids.next(),
@@ -115,7 +123,10 @@ impl Exchange {
         }
         self.stop.raise(why);
         if self.streaming.get() {
-            self.conn.cut_if_http1();
+            match &self.http2 {
+                Some(stream) => stream.cut(),
+                None => self.conn.end(Ending::Cut),
+            }
         }
     }
 
@@ -130,6 +141,7 @@ impl Exchange {
     /// Writes the event that a tunnel opened.
     pub fn tunnel_opened(&self) {
         self.tunnel.set(true);
+        self.status.set(StatusCode::SWITCHING_PROTOCOLS.as_u16());
         self.log("tunnel opened");
     }
 
@@ -186,6 +198,11 @@ impl Exchange {
     /// The connection that it came in on.
     pub const fn conn(&self) -> &Rc<Conn> {
         &self.conn
+    }
+
+    /// The stream that it is on, over HTTP/2.
+    pub const fn http2(&self) -> Option<&Rc<Stream>> {
+        self.http2.as_ref()
     }
 
     /// Name of the route that it matched.

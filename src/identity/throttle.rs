@@ -7,12 +7,15 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use crate::clock::{Clock, Timestamp};
+use crate::{
+    client::network,
+    clock::{Clock, Timestamp},
+};
 
 /// Counts failed sign-ins.
 #[derive(Debug)]
@@ -189,16 +192,6 @@ impl<K: Clone + Eq + Hash> Table<K> {
     }
 }
 
-/// Who counts as one client: an IPv4 address, or the /64 that one IPv6 customer has.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => {
-            Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()
-        }
-    }
-}
-
 /// Spellings that differ by case are one name here; no two users have such names.
 fn canonical(name: &str) -> String {
     name.chars()
@@ -217,6 +210,8 @@ const MAX_NAME_CHARS: usize = 256;
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     fn throttle() -> (Throttle, Clock) {

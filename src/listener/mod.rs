@@ -5,6 +5,8 @@
 //! Not here: anything about HTTP (`conn` hands that to hyper and `gateway`).
 
 pub mod conn;
+pub mod http2;
+mod patient;
 mod stream;
 pub mod tls;
 
@@ -26,7 +28,7 @@ pub use conn::{Conn, Ending};
 pub use stream::ClientStream;
 
 use crate::{
-    client::PeerAddr,
+    client::{self, PeerAddr},
     config,
     runtime::{Shared, WorkerHandle},
     tcp,
@@ -143,7 +145,7 @@ impl Bound {
     }
 }
 
-/// Counts connections, in all and by client address.
+/// Counts connections, in all and by client: an IPv4 address, or the /64 that one IPv6 customer has.
 #[derive(Debug, Default)]
 pub struct Admission {
     open: AtomicUsize,
@@ -179,7 +181,7 @@ impl Admission {
         };
         let peer_address = PeerAddr::from(peer);
         if !runtime.trusted.trusts(peer_address) {
-            let client = peer_address.ip();
+            let client = client::network(peer_address.ip());
             let mut count = self.by_client.entry(client).or_default();
             if *count >= runtime.limits.max_connections_per_client {
                 return None;

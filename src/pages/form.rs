@@ -1,7 +1,8 @@
 //! Anti-forgery values of our forms.
 //!
-//! A value is bound to the session where there is one; before sign-in to a cookie of its own, so that
-//! another site can neither post our forms nor make a browser post its own values.
+//! A form that signs in is bound to a cookie of its own, whoever is signed in when it opens or when
+//! it comes back: with several tabs that changes in between. A form that acts for a session is bound
+//! to the session. So another site can neither post our forms nor make a browser post its own values.
 
 use axum::response::Response;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -30,18 +31,49 @@ impl Issued {
     }
 }
 
-/// A value for the form named `purpose`.
-pub(super) fn issue(pages: &Pages, asked: &Asked, headers: &HeaderMap, purpose: &str) -> Issued {
-    if let Some(bound) = bound(asked, headers) {
+/// A form of ours.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Form {
+    /// A one-time link's click.
+    Link,
+    /// Name and password.
+    SignIn,
+    /// On its own page and on the home page.
+    SignOut,
+}
+
+impl Form {
+    const fn purpose(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::SignIn => "sign-in",
+            Self::SignOut => "sign-out",
+        }
+    }
+
+    /// What a value is bound to, if that is there.
+    fn bound(self, asked: &Asked, headers: &HeaderMap) -> Option<String> {
+        match self {
+            Self::Link | Self::SignIn => names::named(headers, names::form_name(asked.https()))
+                .next()
+                .map(ToOwned::to_owned),
+            Self::SignOut => asked.session.as_ref().map(|session| session.id.to_string()),
+        }
+    }
+}
+
+/// A value for `form`.
+pub(super) fn issue(pages: &Pages, asked: &Asked, headers: &HeaderMap, form: Form) -> Issued {
+    if let Some(bound) = form.bound(asked, headers) {
         return Issued {
-            value: pages.forgery.issue(purpose, &bound),
+            value: pages.forgery.issue(form.purpose(), &bound),
             cookie: None,
         };
     }
     let nonce = URL_SAFE_NO_PAD.encode(random::<16>());
     let cookie = helper_cookie(names::form_name(asked.https()), &nonce, asked.https());
     Issued {
-        value: pages.forgery.issue(purpose, &nonce),
+        value: pages.forgery.issue(form.purpose(), &nonce),
         cookie: Some(cookie),
     }
 }
@@ -51,20 +83,10 @@ pub(super) fn check(
     pages: &Pages,
     asked: &Asked,
     headers: &HeaderMap,
-    purpose: &str,
+    form: Form,
     value: &str,
 ) -> Check {
-    match bound(asked, headers) {
-        Some(bound) => pages.forgery.check(value, purpose, &bound),
-        None => Check::Bad,
-    }
-}
-
-fn bound(asked: &Asked, headers: &HeaderMap) -> Option<String> {
-    if let Some(session) = &asked.session {
-        return Some(session.id.to_string());
-    }
-    names::named(headers, names::form_name(asked.https()))
-        .next()
-        .map(ToOwned::to_owned)
+    form.bound(asked, headers).map_or(Check::Bad, |bound| {
+        pages.forgery.check(value, form.purpose(), &bound)
+    })
 }

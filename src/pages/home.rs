@@ -10,13 +10,13 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
 
-use super::{Asked, AskedOf, Pages, form, html, see_other, sign_out};
+use super::{Asked, AskedOf, Pages, form, html, see_other};
 use crate::{
     config::HostPattern,
     policy::{Decision, Who},
     route::own::{HOME, SIGN_IN},
-    runtime::Route,
-    ui::{self, HomePage, Tile, ToolState},
+    runtime::{Reached, Route},
+    ui::{self, HomePage, Problem, Tile, ToolState},
 };
 
 /// The tools of whoever is signed in.
@@ -39,7 +39,7 @@ pub(super) async fn home(
         .iter()
         .filter_map(|route| tile(&asked, route, who))
         .collect();
-    let issued = form::issue(&pages, &asked, &headers, sign_out::FORM);
+    let issued = form::issue(&pages, &asked, &headers, form::Form::SignOut);
     let page = HomePage {
         user: user.name.clone(),
         groups: user.groups.clone(),
@@ -72,12 +72,20 @@ fn tile(asked: &Asked, route: &Route, who: Who<'_>) -> Option<Tile> {
         title: route.config.title.clone(),
         address: format!("{}{path}", public.authority_of(host)),
         href: format!("{}{path}", public.origin_of(host)),
-        state: ToolState::Unknown,
+        state: match route.reach.last() {
+            Reached::Answered => ToolState::Ready,
+            Reached::Away => ToolState::NotAnswering,
+            Reached::Unknown => ToolState::Unknown,
+        },
     })
 }
 
-/// Who is signed in, as JSON; 401 when nobody is.
+/// Who is signed in, as JSON; 401 when nobody is. A tool's host does not tell: a tool of somebody
+/// else would learn more of its visitors than it is given.
 pub(super) async fn who_am_i(AskedOf(asked): AskedOf) -> Response {
+    if !asked.on_main_host() {
+        return asked.problem(&Problem::NotFound);
+    }
     let Some(session) = &asked.session else {
         let sign_in = format!("{}{SIGN_IN}", asked.runtime.public.origin());
         let body = json!({

@@ -48,7 +48,7 @@ pub(super) async fn show(
         Ok(None) => return asked.problem(&Problem::LinkGone),
         Err(error) => return unreadable(&asked, &error),
     };
-    let issued = form::issue(&pages, &asked, &headers, FORM);
+    let issued = form::issue(&pages, &asked, &headers, form::Form::Link);
     let page = LinkPage {
         user,
         csrf: issued.value.clone(),
@@ -67,7 +67,7 @@ pub(super) async fn submit(
     let (Ok(Form(clicked)), true) = (clicked, asked.on_main_host()) else {
         return asked.problem(&Problem::NotFound);
     };
-    if form::check(&pages, &asked, &headers, FORM, &clicked.csrf) == Check::Bad {
+    if form::check(&pages, &asked, &headers, form::Form::Link, &clicked.csrf) == Check::Bad {
         return asked.problem(&Problem::FormRefused);
     }
     let owner = match pages.links.redeem(&clicked.code).await {
@@ -91,5 +91,3 @@ fn unreadable(asked: &Asked, error: &store::Error) -> Response {
     tracing::error!(error = %chain(error), request_id = %asked.id, "a sign-in link cannot be read");
     asked.problem(&Problem::Internal)
 }
-
-const FORM: &str = "link";

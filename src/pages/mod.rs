@@ -123,7 +123,7 @@ impl PagesHandle {
         let (reply, answer) = oneshot::channel();
         self.0
             .try_send((request, reply))
-            .map_err(|_| Reject::Internal("our own pages have too much to do"))?;
+            .map_err(|_| Reject::Busy)?;
         match timeout(PATIENCE, answer).await {
             Ok(Ok(response)) => Ok(response),
             _ => Err(Reject::Internal("our own pages do not answer")),
@@ -179,7 +179,7 @@ async fn not_found(AskedOf(asked): AskedOf) -> AxumResponse {
 
 async fn wrong_method(AskedOf(asked): AskedOf) -> AxumResponse {
     asked.problem(&Problem::MethodNotAllowed {
-        allow: "GET or POST",
+        allow: "GET, HEAD, POST",
     })
 }
 

@@ -96,7 +96,7 @@ pub(super) async fn submit(
         asked: &asked,
         headers: &headers,
     };
-    match form::check(&pages, &asked, &headers, FORM, &filled.csrf) {
+    match form::check(&pages, &asked, &headers, form::Form::SignIn, &filled.csrf) {
         Check::Good => {}
         Check::Stale => return again.render(&wanted, filled.username, SignInState::Stale),
         Check::Bad => return asked.problem(&Problem::FormRefused),
@@ -212,7 +212,7 @@ impl Blank<'_> {
             headers,
         } = self;
         let runtime = &asked.runtime;
-        let issued = form::issue(pages, asked, headers, FORM);
+        let issued = form::issue(pages, asked, headers, form::Form::SignIn);
         let target = Return::parse(&wanted.return_to, &runtime.public, |host| {
             runtime.table.knows(host)
         });
@@ -264,5 +264,3 @@ impl Wanted {
         format!("{}?{}", own::SIGN_IN, query.finish())
     }
 }
-
-const FORM: &str = "sign-in";

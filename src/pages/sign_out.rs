@@ -33,7 +33,7 @@ pub(super) async fn ask(
     let Some(session) = &asked.session else {
         return html(StatusCode::OK, ui::signed_out(look, SIGN_IN));
     };
-    let issued = form::issue(&pages, &asked, &headers, FORM);
+    let issued = form::issue(&pages, &asked, &headers, form::Form::SignOut);
     let page = SignOutPage {
         user: session.user.name.clone(),
         csrf: issued.value,
@@ -58,7 +58,7 @@ pub(super) async fn submit(
     let value = confirmed
         .map(|Form(confirmed)| confirmed.csrf)
         .unwrap_or_default();
-    match form::check(&pages, &asked, &headers, FORM, &value) {
+    match form::check(&pages, &asked, &headers, form::Form::SignOut, &value) {
         Check::Good => {}
         Check::Stale => return see_other(SIGN_OUT),
         Check::Bad => return asked.problem(&Problem::FormRefused),
@@ -66,6 +66,3 @@ pub(super) async fn submit(
     pages.end_session(session).await;
     signed_out()
 }
-
-/// The form's name; the home page has the same form.
-pub(super) const FORM: &str = "sign-out";

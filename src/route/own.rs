@@ -17,3 +17,8 @@ pub const READY: &str = "/.labgate/ready";
 pub const ENTER: &str = "/.labgate/enter";
 /// Takes a one-time sign-in link.
 pub const LINK: &str = "/.labgate/link";
+
+/// Whether a page has an anti-forgery value in it.
+pub fn has_form(path: &str) -> bool {
+    matches!(path, HOME | LINK | SIGN_IN | SIGN_OUT)
+}

@@ -5,6 +5,7 @@
 //! that it began with. Sessions and open connections outlive it. `server` has start and stop,
 //! `worker` the data path's threads.
 
+mod reach;
 mod server;
 mod signal;
 mod worker;
@@ -22,6 +23,7 @@ use std::{
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 
+pub use reach::{Reach, Reached};
 pub use server::{Options, Server, StartError};
 pub use signal::Signal;
 pub use worker::{Worker, WorkerHandle};
@@ -89,6 +91,8 @@ pub struct Route {
     pub upstream_text: String,
     /// How long we wait for it.
     pub timeouts: Timeouts,
+    /// Whether it answered last.
+    pub reach: Reach,
 }
 
 impl Runtime {
@@ -156,6 +160,7 @@ impl Route {
                 stall: config.stall_timeout,
             },
             rules,
+            reach: Reach::default(),
             config,
         })
     }

@@ -74,6 +74,7 @@ pub struct Server {
     users: Arc<LocalUsers>,
     store: Arc<Store>,
     workers: Arc<Vec<WorkerHandle>>,
+    threads: Vec<thread::JoinHandle<()>>,
     log_writer: thread::JoinHandle<()>,
     listeners: Vec<Listening>,
 }
@@ -136,7 +137,7 @@ impl Server {
             let _context = control.enter();
             PagesHandle::start(pages, &tasks)
         };
-        let threads = config.server.workers;
+        let count = config.server.workers;
         let shared = Shared::new(
             Runtime::new(config)?,
             sessions,
@@ -148,7 +149,7 @@ impl Server {
             Some(file) => Sink::start(Arc::clone(file))?,
             None => Sink::start(io::stderr())?,
         };
-        let workers = Arc::new(start_workers(threads, &shared, &sink, options.log_format)?);
+        let (workers, threads) = start_workers(count, &shared, &sink, options.log_format)?;
         let mut server = Self {
             control,
             tasks,
@@ -156,7 +157,8 @@ impl Server {
             shared,
             users,
             store,
-            workers,
+            workers: Arc::new(workers),
+            threads,
             log_writer,
             listeners: Vec::new(),
         };
@@ -206,6 +208,7 @@ impl Server {
             shared,
             store,
             workers,
+            threads,
             log_writer,
             ..
         } = self;
@@ -214,19 +217,10 @@ impl Server {
         for worker in workers.iter() {
             worker.drain(limit);
         }
-        // Accept loops hold the workers too; they are gone in a moment.
         tasks.close();
-        let mut workers = workers;
-        loop {
-            match Arc::try_unwrap(workers) {
-                Ok(mut owned) => {
-                    owned.iter_mut().for_each(WorkerHandle::join);
-                    break;
-                }
-                Err(shared) => {
-                    workers = shared;
-                    thread::yield_now();
-                }
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a worker thread ended by a panic");
             }
         }
         let sessions = Arc::clone(&shared.sessions);
@@ -237,10 +231,12 @@ impl Server {
             }
             // Page requests end by themselves; what hangs is cut below.
             drop(tokio::time::timeout(LAST_TASKS, tasks.wait()).await);
+            // A stderr that nobody reads must not hold us up.
+            let last_lines = tokio::task::spawn_blocking(move || log_writer.join());
+            drop(tokio::time::timeout(LAST_TASKS, last_lines).await);
         });
         control.shutdown_timeout(LAST_TASKS);
         store.close();
-        drop(log_writer.join());
     }
 
     fn end_sessions_nobody_vouches_for(&self) {
@@ -296,24 +292,26 @@ impl Server {
 }
 
 fn start_workers(
-    threads: Option<usize>,
+    count: Option<usize>,
     shared: &Arc<Shared>,
     sink: &Sink,
     format: Format,
-) -> Result<Vec<WorkerHandle>, io::Error> {
+) -> Result<(Vec<WorkerHandle>, Vec<thread::JoinHandle<()>>), io::Error> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    (0..threads.unwrap_or(cores))
-        .map(|number| {
-            let sink = sink.clone();
-            let log = Box::new(move || AccessLog::new(format, sink));
-            let worker = WorkerHandle::start(number, Arc::clone(shared), log)?;
-            let tell = worker.session_listener();
-            shared
-                .sessions
-                .subscribe(move |session, _why| tell(session));
-            Ok(worker)
-        })
-        .collect()
+    let mut workers = Vec::new();
+    let mut threads = Vec::new();
+    for number in 0..count.unwrap_or(cores) {
+        let sink = sink.clone();
+        let log = Box::new(move || AccessLog::new(format, sink));
+        let (worker, thread) = WorkerHandle::start(number, Arc::clone(shared), log)?;
+        let tell = worker.session_listener();
+        shared
+            .sessions
+            .subscribe(move |session, _why| tell(session));
+        workers.push(worker);
+        threads.push(thread);
+    }
+    Ok((workers, threads))
 }
 
 /// Takes changed certificates in. Files are asked for their state rather than watched, since a

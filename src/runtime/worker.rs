@@ -5,7 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    future::Future,
+    future::{Future, pending},
     io,
     net::TcpStream,
     rc::{Rc, Weak},
@@ -55,6 +55,7 @@ pub struct Worker {
     pub exchanges: RefCell<Slab<Weak<Exchange>>>,
     view: RefCell<Rc<View>>,
     generation: Cell<u64>,
+    ending: Cell<Option<Ending>>,
     tasks: TaskTracker,
 }
 
@@ -82,12 +83,16 @@ enum Message {
 pub struct WorkerHandle {
     messages: UnboundedSender<Message>,
     open: Arc<AtomicUsize>,
-    thread: Option<thread::JoinHandle<()>>,
 }
 
 impl WorkerHandle {
-    /// Starts a worker thread, `worker-NUMBER` in process lists. `Err`: the system gives no thread.
-    pub fn start(number: usize, shared: Arc<Shared>, access_log: AccessLogOf) -> io::Result<Self> {
+    /// Starts a worker; its thread, `worker-NUMBER` in process lists, ends once it was told to drain.
+    /// `Err`: the system gives no thread.
+    pub fn start(
+        number: usize,
+        shared: Arc<Shared>,
+        access_log: AccessLogOf,
+    ) -> io::Result<(Self, thread::JoinHandle<()>)> {
         let (messages, inbox) = unbounded_channel();
         let open = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&open);
@@ -107,11 +112,7 @@ impl WorkerHandle {
                     }
                 }
             })?;
-        Ok(Self {
-            messages,
-            open,
-            thread: Some(thread),
-        })
+        Ok((Self { messages, open }, thread))
     }
 
     /// Connections that it has, those on their way included.
@@ -149,15 +150,6 @@ impl WorkerHandle {
         self.tell(Message::Drain(limit));
     }
 
-    /// Blocks until the thread ends, which it does after `drain`.
-    pub fn join(&mut self) {
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("a worker thread ended by a panic");
-        }
-    }
-
     fn tell(&self, message: Message) {
         // A worker that is gone has nothing open.
         drop(self.messages.send(message));
@@ -180,6 +172,7 @@ impl Worker {
             exchanges: RefCell::default(),
             view: RefCell::new(view),
             generation: Cell::new(generation),
+            ending: Cell::new(None),
             tasks: TaskTracker::new(),
             shared,
         }
@@ -201,6 +194,26 @@ impl Worker {
     }
 
     async fn run(self: Rc<Self>, mut inbox: UnboundedReceiver<Message>, open: &Arc<AtomicUsize>) {
+        let limit = self.obey(&mut inbox, open).await;
+        // A session that ends while we drain ends what it opened no less.
+        let meanwhile = async {
+            self.obey(&mut inbox, open).await;
+            // Nobody is left who could say more.
+            pending::<()>().await;
+        };
+        tokio::select! {
+            () = self.drain(limit) => {}
+            () = meanwhile => {}
+        }
+        self.access_log.flush();
+    }
+
+    /// Does what it is told until it is told to drain, and says how long that may take.
+    async fn obey(
+        self: &Rc<Self>,
+        inbox: &mut UnboundedReceiver<Message>,
+        open: &Arc<AtomicUsize>,
+    ) -> Duration {
         let mut tick = interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -215,14 +228,17 @@ impl Worker {
                 Some(Message::Connection(socket, admitted)) => self.serve(socket, admitted, open),
                 Some(Message::SessionEnded(session)) => self.end_session(session),
                 Some(Message::Reloaded) => self.end_what_is_denied(),
-                Some(Message::Drain(limit)) => return self.drain(limit).await,
-                None => return self.drain(Duration::ZERO).await,
+                Some(Message::Drain(limit)) => return limit,
+                None => return Duration::ZERO,
             }
         }
     }
 
     fn serve(self: &Rc<Self>, socket: TcpStream, admitted: Admitted, open: &Arc<AtomicUsize>) {
         let guard = OpenConnection(Arc::clone(open));
+        if self.ending().is_some() {
+            return;
+        }
         match listener::adopt(socket) {
             Ok(socket) => {
                 let worker = Rc::clone(self);
@@ -246,11 +262,8 @@ impl Worker {
 
     fn end_session(&self, session: SessionId) {
         for exchange in self.under_way() {
-            if exchange
-                .visitor
-                .get()
-                .is_some_and(|visitor| visitor.session.id == session)
-            {
+            let visitor = exchange.visitor.get();
+            if visitor.is_some_and(|visitor| visitor.session.id == session) {
                 exchange.end(Stop::SessionEnded);
             }
         }
@@ -294,10 +307,15 @@ impl Worker {
                 self.end_connections(Ending::Cut);
             }
         }
-        self.access_log.flush();
+    }
+
+    /// How all connections are ending, those to come included.
+    pub fn ending(&self) -> Option<Ending> {
+        self.ending.get()
     }
 
     fn end_connections(&self, how: Ending) {
+        self.ending.set(Some(how));
         let connections: Vec<_> = self
             .connections
             .borrow()

@@ -172,7 +172,7 @@ fn json(lines: &mut Vec<u8>, record: &Record<'_>) {
         request_id: record.request_id.to_string(),
         client: record.client,
         user: record.user,
-        method: record.method.as_str(),
+        method: clipped(record.method.as_str()),
         host: clipped(record.host),
         path: clipped(record.path),
         route: record.route,
@@ -200,7 +200,7 @@ fn human(lines: &mut Vec<u8>, record: &Record<'_>) {
     };
     let mut line = format!(
         "{time} {status} {method} {host}{path} {client} {user} {elapsed:.1}ms {bytes}B {id}",
-        method = record.method,
+        method = clipped(record.method.as_str()),
         host = clipped(record.host),
         path = clipped(record.path),
         client = record.client,

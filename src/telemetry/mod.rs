@@ -10,7 +10,10 @@ mod request_id;
 
 use std::io::{IsTerminal, stderr};
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::filter_fn, fmt, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 pub use chain::chain;
 pub use request_id::{RequestId, RequestIds};
@@ -50,12 +53,61 @@ pub fn init(
                 fmt::layer()
                     .with_writer(stderr)
                     .with_target(false)
-                    .compact(),
+                    .compact()
+                    .with_filter(filter_fn(may_be_told)),
             )
             .try_init(),
         Format::Json => registry
-            .with(fmt::layer().json().flatten_event(true).with_writer(stderr))
+            .with(
+                fmt::layer()
+                    .json()
+                    .flatten_event(true)
+                    .with_writer(stderr)
+                    .with_filter(filter_fn(may_be_told)),
+            )
             .try_init(),
     });
     Ok(())
+}
+
+/// Below info only our own words: other crates quote there what a client wrote (h2 a malformed path,
+/// with its query), and no filter of an operator may let a secret out (SECURITY T82).
+fn may_be_told(metadata: &Metadata<'_>) -> bool {
+    let ours = metadata.target().strip_prefix("labgate");
+    *metadata.level() <= Level::INFO
+        || ours.is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use tracing_subscriber::layer::{Context, Layer};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Told(Arc<Mutex<Vec<String>>>);
+
+    impl<S: tracing::Subscriber> Layer<S> for Told {
+        fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+            let mut told = self.0.lock().unwrap();
+            told.push(event.metadata().target().to_owned());
+        }
+    }
+
+    #[test]
+    fn other_crates_say_nothing_below_info() {
+        let told = Told::default();
+        let subscriber = tracing_subscriber::registry()
+            .with(EnvFilter::new("trace"))
+            .with(told.clone().with_filter(filter_fn(may_be_told)));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::debug!(target: "h2::server", "malformed path (/?token=x)");
+            tracing::trace!(target: "labgatex", "not ours");
+            tracing::debug!(target: "labgate::listener", "ours");
+            tracing::warn!(target: "h2", "for the operator");
+        });
+        assert_eq!(*told.0.lock().unwrap(), ["labgate::listener", "h2"]);
+    }
 }

@@ -106,6 +106,14 @@ pub enum Kind {
 }
 
 impl Error {
+    /// Whether no connection could be had: nobody is there.
+    pub const fn is_away(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. } | Self::ConnectTimeout { .. } | Self::Lookup { .. }
+        )
+    }
+
     /// What to tell the client.
     pub const fn kind(&self) -> Kind {
         match self {

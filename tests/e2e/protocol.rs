@@ -75,7 +75,12 @@ async fn an_upload_that_stops_is_cut_off() {
     connection
         .send("PUT /big HTTP/1.1\r\nhost: open.lab.test\r\ncontent-length: 12\r\n\r\nx")
         .await;
-    connection.ends().await;
+    let answer = connection.ends().await;
+    assert!(
+        answer.starts_with(b"HTTP/1.1 408 "),
+        "{}",
+        String::from_utf8_lossy(&answer)
+    );
     let seen = origin
         .until("the tool sees the cut", |seen| seen.iter().all(|s| s.gone))
         .await;

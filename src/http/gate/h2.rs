@@ -6,6 +6,7 @@ use http::{HeaderName, Method, Version, header, request::Parts};
 use super::{
     Body, Head, Limits, Refusal, TargetForm,
     fields::{self, Fields},
+    head::MAX_METHOD_BYTES,
     target::{Authority, check_path_and_query},
 };
 
@@ -15,6 +16,9 @@ pub fn check_h2(parts: &Parts, limits: &Limits) -> Result<Head, Refusal> {
     if parts.method == Method::CONNECT {
         return Err(Refusal::ConnectMethod);
     }
+    if parts.method.as_str().len() > MAX_METHOD_BYTES {
+        return Err(Refusal::BadRequest("the method is too long"));
+    }
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     if !path.starts_with('/') {
         return Err(Refusal::BadRequest("the target is not a path"));
@@ -22,6 +26,7 @@ pub fn check_h2(parts: &Parts, limits: &Limits) -> Result<Head, Refusal> {
     check_path_and_query(path.as_bytes())?;
     let bytes = check_size(parts, path, limits)?;
     let mut seen = Fields::default();
+    let mut has_cookies = false;
     for (name, value) in &parts.headers {
         if is_connection_specific(name) || (name == header::TE && value != "trailers") {
             return Err(Refusal::BadRequest(
@@ -32,6 +37,11 @@ pub fn check_h2(parts: &Parts, limits: &Limits) -> Result<Head, Refusal> {
             return Err(Refusal::BadRequest(
                 "a field value holds a control character",
             ));
+        }
+        // Browsers send each cookie as a field of its own; it is one field for all that (RFC 9113
+        // §8.2.3).
+        if name == header::COOKIE && std::mem::replace(&mut has_cookies, true) {
+            continue;
         }
         let value = fields::trim(value.as_bytes());
         seen.see(name.as_str().as_bytes(), value, limits.max_headers)?;

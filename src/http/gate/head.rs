@@ -284,6 +284,6 @@ fn too_large(head: &[u8], limits: HeadLimits) -> Refusal {
 }
 
 /// The longest registered method has 17 bytes.
-const MAX_METHOD_BYTES: usize = 32;
+pub(super) const MAX_METHOD_BYTES: usize = 32;
 
 const BARE_LF: Refusal = Refusal::BadRequest("a line ends in a bare line feed");

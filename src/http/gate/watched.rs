@@ -330,7 +330,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<IO> {
             return Poll::Ready(Ok(()));
         }
         let since = *this.waits.lingering_since.get_or_insert_with(Instant::now);
-        let mut space = [MaybeUninit::uninit(); 4096];
+        let mut space = [MaybeUninit::uninit(); 16 * 1024];
         while this.discard > 0 {
             let mut scratch = ReadBuf::uninit(&mut space);
             match Pin::new(&mut this.io).poll_read(cx, &mut scratch) {
@@ -359,7 +359,7 @@ impl<IO> Watched<IO> {
 
 /// hyper's own limit, which it needs memory to raise for each request.
 const HYPER_MAX_HEADERS: usize = 100;
-/// After a refusal, in all.
-const DISCARD_BYTES: usize = 256 * 1024;
+/// After a refusal, in all: what a client may send before it looks at our answer.
+const DISCARD_BYTES: usize = 4 * 1024 * 1024;
 /// How long a client may take to see our answer and close.
 const LINGER: std::time::Duration = std::time::Duration::from_secs(2);

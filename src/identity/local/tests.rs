@@ -193,15 +193,14 @@ async fn unknown_users_cost_as_much_as_wrong_passwords() {
     let lab = Lab::new(&[configured("bob", "x")]);
     lab.add("ana", Some("x"));
     lab.add("off", None);
-    let mut best = Vec::new();
-    for name in ["ana", "bob", "off", "nobody"] {
-        let mut times = Vec::new();
-        for _ in 0..5 {
+    let mut best = [std::time::Duration::MAX; 4];
+    // In turn, so that a busy moment of the machine is no name's own.
+    for _ in 0..8 {
+        for (best, name) in best.iter_mut().zip(["ana", "bob", "off", "nobody"]) {
             let start = std::time::Instant::now();
             assert!(lab.verify(name, "wrong").await.is_none());
-            times.push(start.elapsed());
+            *best = start.elapsed().min(*best);
         }
-        best.push(times.into_iter().min().unwrap());
     }
     let (least, most) = (best.iter().min().unwrap(), best.iter().max().unwrap());
     assert!(*most < *least * 3, "{best:?}");

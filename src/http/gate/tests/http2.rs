@@ -108,6 +108,9 @@ fn what_http1_refuses_is_refused() {
     let mut connect = parts("x:443", &[]);
     connect.method = Method::CONNECT;
     table.push(("connect", connect, 405));
+    let mut long = parts("https://x/", &[]);
+    long.method = Method::from_bytes(&[b'A'; 33]).unwrap();
+    table.push(("a long method", long, 400));
     for (why, parts, status) in table {
         let refusal = check_h2(&parts, &limits()).expect_err(why);
         assert_eq!(refusal.status().as_u16(), status, "{why}: {refusal:?}");
@@ -124,4 +127,9 @@ fn split_cookies_are_named_with_their_sum() {
     assert_eq!(fields.len(), 1);
     assert_eq!(&*fields[0].name, "cookie");
     assert_eq!(fields[0].bytes, 7 * (10_000 + "cookie: \r\n".len()));
+}
+
+#[test]
+fn a_browser_may_have_more_cookies_than_a_head_has_fields() {
+    assert!(check_h2(&parts("https://x/", &[("cookie", "a=b"); 150]), &limits()).is_ok());
 }

@@ -1,0 +1,218 @@
+//! One HTTP/2 connection, and the tasks of its streams.
+//!
+//! hyper knows no limits on progress here, so they are kept around it: on the socket ([`Patient`]),
+//! on each stream whose client takes nothing ([`Stream`]), on the whole connection when nothing is
+//! under way. The body that a client sends has its own limit (`http/body.rs`). RFC 9113.
+
+use std::{
+    cell::{Cell, RefCell},
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Request;
+use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::time::{Instant, Sleep, sleep};
+
+use super::{ClientStream, Conn, Ending, conn::Answered, patient::Patient};
+use crate::{
+    gateway,
+    http::{gate, prefixed::Prefixed},
+    runtime::{Signal, Worker},
+    telemetry::chain,
+};
+
+/// What the exchange on a stream and the stream's task tell each other.
+#[derive(Debug, Default)]
+pub struct Stream {
+    cut: Signal<()>,
+    /// Since when the client has not taken what it was given.
+    untaken_since: Cell<Option<Instant>>,
+}
+
+impl Stream {
+    /// Ends the stream with a reset, also when its client does not read.
+    pub fn cut(&self) {
+        self.cut.raise(());
+    }
+
+    /// Notes that a piece of the answer waits for the client to take it.
+    pub fn given(&self) {
+        self.untaken_since.set(Some(Instant::now()));
+    }
+
+    /// Notes that the client has taken what it was given.
+    pub fn taken(&self) {
+        self.untaken_since.set(None);
+    }
+}
+
+/// Serves until the connection ends.
+pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<ClientStream>) {
+    let view = conn.worker.view();
+    let limits = &view.limits;
+    let (idle, download) = (limits.keep_alive_timeout, limits.download_timeout);
+    let next = Rc::new(RefCell::new(None));
+    let tasks = StreamTasks {
+        worker: Rc::clone(&conn.worker),
+        next: Rc::clone(&next),
+        download,
+    };
+    let header_bytes = u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX);
+    let mut builder = http2::Builder::new(tasks);
+    builder
+        .timer(TokioTimer::new())
+        .max_header_list_size(header_bytes.saturating_mul(HEADER_ROOM))
+        .max_concurrent_streams(STREAMS)
+        .max_send_buf_size(SEND_BUFFER)
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(STREAM_WINDOW * 8)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_ANSWERED);
+    let service = {
+        let conn = Rc::clone(conn);
+        service_fn(move |request| {
+            let stream = Rc::new(Stream::default());
+            // hyper hands over the task of this very stream next.
+            next.replace(Some(Rc::clone(&stream)));
+            answer(Rc::clone(&conn), stream, request)
+        })
+    };
+    let io = TokioIo::new(Patient::new(stream, download));
+    let mut http = pin!(builder.serve_connection(io, service));
+    drop(view);
+    let mut idle = Idle::new(idle, download);
+    let mut seen = None;
+    let ended = poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(result) = http.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            match conn.ending().poll_above(seen, cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ending::Cut) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ending::Drain) => {
+                    seen = Some(Ending::Drain);
+                    http.as_mut().graceful_shutdown();
+                    continue;
+                }
+            }
+            let is_idle = conn.open_exchanges.get() == 0;
+            match std::task::ready!(idle.poll(cx, is_idle)) {
+                Ending::Cut => return Poll::Ready(Ok(())),
+                Ending::Drain => http.as_mut().graceful_shutdown(),
+            }
+        }
+    })
+    .await;
+    if let Err(error) = ended {
+        tracing::debug!(peer = %conn.peer.ip(), error = %chain(&error), "connection failed");
+    }
+}
+
+async fn answer(conn: Rc<Conn>, stream: Rc<Stream>, request: Request<Incoming>) -> Answered {
+    let (parts, body) = request.into_parts();
+    let head = gate::check_h2(&parts, &conn.worker.view().gate_limits).map(|head| (head, None));
+    let request = Request::from_parts(parts, body);
+    Ok(gateway::handle(&conn, Some(stream), head, request).await)
+}
+
+/// When a connection without exchanges ends: asked to after a while, and cut when it does not go
+/// although it has had the time to take what is left for it.
+#[derive(Debug)]
+struct Idle {
+    since: Option<Instant>,
+    asked: bool,
+    limit: Duration,
+    grace: Duration,
+    sleep: Pin<Box<Sleep>>,
+}
+
+impl Idle {
+    fn new(limit: Duration, grace: Duration) -> Self {
+        Self {
+            since: None,
+            asked: false,
+            limit,
+            grace,
+            sleep: Box::pin(sleep(limit)),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, is_idle: bool) -> Poll<Ending> {
+        loop {
+            if !is_idle {
+                (self.since, self.asked) = (None, false);
+                // Whatever makes it idle polls again.
+                return Poll::Pending;
+            }
+            let now = Instant::now();
+            let since = *self.since.get_or_insert(now);
+            let (deadline, how) = if self.asked {
+                (since + self.limit + self.grace, Ending::Cut)
+            } else {
+                (since + self.limit, Ending::Drain)
+            };
+            if deadline <= now {
+                self.asked = true;
+                return Poll::Ready(how);
+            }
+            if self.sleep.deadline() != deadline {
+                self.sleep.as_mut().reset(deadline);
+            }
+            std::task::ready!(self.sleep.as_mut().poll(cx));
+        }
+    }
+}
+
+/// Runs streams on the worker's own thread, each until it ends or is let go.
+#[derive(Clone)]
+struct StreamTasks {
+    worker: Rc<Worker>,
+    next: Rc<RefCell<Option<Rc<Stream>>>>,
+    download: Duration,
+}
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for StreamTasks {
+    fn execute(&self, future: F) {
+        let stream = self.next.take().unwrap_or_default();
+        self.worker.spawn(carry(future, stream, self.download));
+    }
+}
+
+/// Drops `future`, and with it resets the stream, when it is cut, or when the client has not taken
+/// what it was given for `limit`.
+async fn carry(future: impl Future<Output = ()>, stream: Rc<Stream>, limit: Duration) {
+    let mut future = pin!(future);
+    let mut late: Option<Pin<Box<Sleep>>> = None;
+    poll_fn(|cx| {
+        if future.as_mut().poll(cx).is_ready() || stream.cut.poll_above(None, cx).is_ready() {
+            return Poll::Ready(());
+        }
+        let Some(since) = stream.untaken_since.get() else {
+            return Poll::Pending;
+        };
+        let deadline = since + limit;
+        let late = late.get_or_insert_with(|| Box::pin(sleep(limit)));
+        if late.deadline() != deadline {
+            late.as_mut().reset(deadline);
+        }
+        late.as_mut().poll(cx)
+    })
+    .await;
+}
+
+const STREAMS: u32 = 256;
+/// One unread upload must not stop the others: the connection's window is eight streams wide.
+const STREAM_WINDOW: u32 = 1024 * 1024;
+/// What waits to be sent on one stream, besides the piece that the upstream gave last.
+const SEND_BUFFER: usize = 128 * 1024;
+/// A head of up to so many times `max_header_bytes` is read, to be refused by a page that says why;
+/// beyond, h2 answers with a bare 431. Its count has 32 bytes more per field.
+const HEADER_ROOM: u32 = 4;
+const PING_EVERY: Duration = Duration::from_secs(60);
+const PING_ANSWERED: Duration = Duration::from_secs(20);

@@ -1,0 +1,19 @@
+//! The server in this process, at its edges: how it stops, whom it lets go, how long it waits.
+//!
+//! Nothing here needs a browser or a real tool. The tool is [`tool::Tool`], a few canned answers on a
+//! socket; clients write bytes, or frames by hyper.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
+mod http1;
+mod http2;
+mod lab;
+mod pages;
+mod stopping;
+mod tool;
+mod wire;
