@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response};
 use http_body_util::Empty;
 use labgate::{
     client::{ClientAddr, PeerAddr},
-    config::{Access, App, HostPattern, IdentityHeaders, Route, Upstream},
+    config::{Access, App, HeaderRules, HostPattern, IdentityHeaders, Route, Upstream},
     http::site::{Host, PublicUrl},
     policy::{Decision, Policy, Who},
     rewrite::{Answered, Arrived, Rules, UpstreamRequest, response},
@@ -96,6 +96,7 @@ fn rules(path: &str, strip_prefix: bool, app: App) -> Rules {
         strip_prefix,
         max_body: None,
         identity_headers: IdentityHeaders::Standard,
+        headers: HeaderRules::default(),
         connect_timeout: Duration::from_secs(5),
         response_timeout: None,
         stall_timeout: None,
@@ -149,6 +150,7 @@ fn request_rewrite(criterion: &mut Criterion) {
     let answered = Answered {
         host: &host,
         authenticated: true,
+        reader: None,
     };
     let make = || {
         let mut parts = Response::new(()).into_parts().0;

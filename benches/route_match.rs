@@ -7,7 +7,7 @@ use std::{hint::black_box, time::Duration};
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use labgate::{
-    config::{Access, App, HostPattern, IdentityHeaders, Route, Upstream},
+    config::{Access, App, HeaderRules, HostPattern, IdentityHeaders, Route, Upstream},
     http::site::{Host, PublicUrl},
     route::{RoutePath, RouteTable},
 };
@@ -37,6 +37,7 @@ fn table(size: usize) -> RouteTable {
             strip_prefix: false,
             max_body: None,
             identity_headers: IdentityHeaders::Standard,
+            headers: HeaderRules::default(),
             connect_timeout: Duration::from_secs(5),
             response_timeout: None,
             stall_timeout: None,

@@ -22,6 +22,7 @@ use crate::{
     app::scrub,
     auth::{
         challenge,
+        cors::Cors,
         navigation::{self, Navigation},
         origin::{self, CrossSite, CrossSiteRefusal},
     },
@@ -32,6 +33,7 @@ use crate::{
     },
     http::{
         gate::{self, Head, InFlight, Refusal},
+        names,
         redirect::{Redirect, header_value},
         site::{Host, authority},
     },
@@ -186,15 +188,20 @@ impl Asking<'_> {
         let route = self.view.route(id).ok_or(Reject::NotFound)?;
         let visitor = exchange.visitor.get();
         let who = visitor.map(|visitor| visitor.who());
+        let cors = route.rules.cors();
+        let asked = |cors: &Cors| cors.preflight(request.method(), request.headers());
+        if let Some(answer) = cors.and_then(asked) {
+            return Ok(self.preflighted(answer));
+        }
         let permit = match route.policy.decide(who, self.client.addr, request.method()) {
             Decision::Allowed(permit) => permit,
             Decision::SignIn => return Err(self.sign_in(&request)),
             Decision::Denied => return Err(denied(exchange)),
         };
-        // What lets a request pass is our cookie, an address, or the token that we add: other sites
-        // could borrow each of them.
-        let lent = visitor.is_some() || !route.policy.is_public() || route.config.token.is_some();
-        self.check_origin(&request, lent)?;
+        // What lets a request pass is our cookie, an address, or what we add: other sites could
+        // borrow each of them.
+        let lent = visitor.is_some() || !route.policy.is_public() || route.rules.lends();
+        self.check_origin(&request, lent, &route.config.headers.embed)?;
         if add_slash {
             return Err(Reject::Redirect(self.with_slash(&request)));
         }
@@ -229,6 +236,9 @@ impl Asking<'_> {
             request_id: &exchange.id.header(),
             websocket: self.head.upgrade,
         };
+        let reader = route
+            .rules
+            .reader(request.headers(), exchange.visitor.get().is_some());
         let request = request.map(|body| RequestBody::new(body, limit, Rc::clone(exchange)));
         let request = UpstreamRequest::new(permit, &route.rules, arrived, request)?.into_inner();
         exchange.forwarded.set(true);
@@ -236,11 +246,11 @@ impl Asking<'_> {
         if !self.head.upgrade {
             let sent = pool.send(upstream, request, &route.timeouts);
             let response = reached(route, exchange.unless_stopped(sent).await?)?;
-            return self.pass_on(route, response).await;
+            return self.pass_on(route, reader, response).await;
         }
         let sent = Box::pin(pool.upgrade(upstream, request, &route.timeouts));
         match reached(route, exchange.unless_stopped(sent).await?)? {
-            Upgraded::Refused(response) => self.pass_on(route, response).await,
+            Upgraded::Refused(response) => self.pass_on(route, reader, response).await,
             Upgraded::Switched {
                 mut head,
                 io,
@@ -253,7 +263,7 @@ impl Asking<'_> {
                     upstream,
                 };
                 exchange.conn().open_tunnel(tunnel);
-                rewrite::response(&route.rules, self.answered(), &mut head);
+                rewrite::response(&route.rules, self.answered(None), &mut head);
                 Ok(Response::from_parts(head, ResponseBody::fixed("")))
             }
         }
@@ -263,11 +273,12 @@ impl Asking<'_> {
     async fn pass_on(
         &self,
         route: &Route,
+        reader: Option<&HeaderValue>,
         response: Response<UpstreamBody<RequestBody>>,
     ) -> Result<Response<ResponseBody>, Reject> {
         let (mut head, body) = response.into_parts();
         head.version = Version::HTTP_11;
-        rewrite::response(&route.rules, self.answered(), &mut head);
+        rewrite::response(&route.rules, self.answered(reader), &mut head);
         let response = Response::from_parts(head, body);
         match route.rules.adapter().needles() {
             None => Ok(response.map(ResponseBody::upstream)),
@@ -283,20 +294,26 @@ impl Asking<'_> {
         }
     }
 
-    fn answered(&self) -> Answered<'_> {
+    fn answered<'a>(&'a self, reader: Option<&'a HeaderValue>) -> Answered<'a> {
         Answered {
+            reader,
             host: &self.host,
             authenticated: self.exchange.visitor.get().is_some(),
         }
     }
 
-    fn check_origin<B>(&self, request: &Request<B>, cookie: bool) -> Result<(), Reject> {
+    fn check_origin<B>(
+        &self,
+        request: &Request<B>,
+        cookie: bool,
+        embed: &[String],
+    ) -> Result<(), Reject> {
         let rules = CrossSite {
             origin: &self.view.public.origin_of(&self.host),
             tool_host: self.host != self.view.public.host,
             websocket: self.head.upgrade,
             cookie_is_credential: cookie,
-            embed: &[],
+            embed,
         };
         Ok(origin::check(request.method(), request.headers(), rules)?)
     }
@@ -327,6 +344,13 @@ impl Asking<'_> {
         }
     }
 
+    /// A browser may ask whether it may, before anybody has signed in.
+    fn preflighted(&self, mut answer: Response<()>) -> Response<ResponseBody> {
+        let id = self.exchange.id.header();
+        answer.headers_mut().insert(names::X_REQUEST_ID, id);
+        answer.map(|()| ResponseBody::fixed(""))
+    }
+
     fn with_slash<B>(&self, request: &Request<B>) -> Redirect {
         Redirect {
             status: StatusCode::PERMANENT_REDIRECT,
@@ -338,7 +362,7 @@ impl Asking<'_> {
     /// One of our own pages: collected here, answered on the control runtime.
     async fn own_page(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Reject> {
         // Sign-in has no session yet, and must not be forged across sites either.
-        self.check_origin(&request, true)?;
+        self.check_origin(&request, true, &[])?;
         if own::has_form(self.path.raw()) && !navigation::may_read_forms(request.headers()) {
             return Err(CrossSiteRefusal::Form.into());
         }

@@ -121,7 +121,7 @@ fn is_embedded(headers: &HeaderMap, embed: &[String]) -> bool {
 }
 
 /// The value of a field that stands there once.
-fn sole(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&HeaderValue> {
+pub(crate) fn sole(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&HeaderValue> {
     let mut lines = headers.get_all(name).iter();
     let line = lines.next()?;
     lines.next().is_none().then_some(line)

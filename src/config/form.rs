@@ -8,7 +8,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 
 use super::{
-    App, HostPattern, IdentityHeaders, Upstream, nearest,
+    App, HostPattern, IdentityHeaders, Upstream, UpstreamHost, nearest,
     origin::Origin,
     show::quote,
     tree::{Node, Value},
@@ -294,6 +294,21 @@ impl Form for IdentityHeaders {
 
     fn show(&self) -> String {
         show_word(self, &IDENTITY_HEADERS)
+    }
+}
+
+const UPSTREAM_HOSTS: [(&str, UpstreamHost); 2] = [
+    ("client", UpstreamHost::Client),
+    ("upstream", UpstreamHost::Upstream),
+];
+
+impl Form for UpstreamHost {
+    fn read(node: &Node<'_>) -> Result<Self, String> {
+        word(node, &UPSTREAM_HOSTS)
+    }
+
+    fn show(&self) -> String {
+        show_word(self, &UPSTREAM_HOSTS)
     }
 }
 

@@ -10,6 +10,7 @@
 mod access;
 mod env;
 mod form;
+mod headers;
 pub mod load;
 pub mod names;
 mod nearest;
@@ -23,6 +24,8 @@ mod sections;
 pub mod show;
 mod tree;
 mod units;
+
+pub use headers::{HeaderRules, UpstreamHost};
 
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
@@ -190,6 +193,8 @@ pub struct Route {
     pub max_body: Option<u64>,
     /// Which identity headers the tool gets.
     pub identity_headers: IdentityHeaders,
+    /// What else is done to header fields.
+    pub headers: HeaderRules,
     /// `[limits]` key of the same name, or this route's own.
     pub connect_timeout: Duration,
     /// `[limits]` key of the same name, or this route's own.

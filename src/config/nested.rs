@@ -47,7 +47,7 @@ impl<'t> Section<'_, 't> {
     /// Reads a node of this table as a table of its own, without writing down what it says.
     pub(super) fn unrecorded<R>(
         &mut self,
-        key: &'static str,
+        key: &str,
         node: &'t Node<'t>,
         read: impl FnOnce(&mut Section<'_, 't>) -> R,
     ) -> Option<R> {
@@ -59,7 +59,7 @@ impl<'t> Section<'_, 't> {
 
     fn inner<R>(
         &mut self,
-        key: &'static str,
+        key: &str,
         node: &'t Node<'t>,
         prefix: &'static str,
         read: impl FnOnce(&mut Section<'_, 't>) -> R,

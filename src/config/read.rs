@@ -53,7 +53,7 @@ pub(super) enum Label<'l> {
     Element(&'static str, Option<&'l str>, usize),
     Root,
     /// `limits.`, after what stands before `limits`.
-    Table(&'l Label<'l>, &'static str),
+    Table(&'l Label<'l>, &'l str),
 }
 
 impl fmt::Display for Label<'_> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     App, HostPattern, IdentityHeaders, Limits, Route, access,
     form::{Form as _, Size},
-    names,
+    headers, names,
     origin::Origin,
     read::Section,
     show::quote,
@@ -68,6 +68,7 @@ fn one(
     let strip_prefix = table.value("strip_prefix", strips_prefix(app));
     let max_body = table.limit("max_body", None).map(|Size(bytes)| bytes);
     let identity_headers = table.value("identity_headers", IdentityHeaders::default());
+    let headers = headers::read(table);
     let connect_timeout = table.value("connect_timeout", limits.connect_timeout);
     let response_timeout = table.limit("response_timeout", limits.response_timeout);
     let stall_timeout = table.limit("stall_timeout", limits.stall_timeout);
@@ -83,6 +84,7 @@ fn one(
         strip_prefix,
         max_body,
         identity_headers,
+        headers,
         connect_timeout,
         response_timeout,
         stall_timeout,

@@ -11,12 +11,14 @@ use super::{
     origin::Origin,
     read::Section,
     show::quote,
-    tree::Value,
+    tree::{Node, Value},
 };
 use crate::secret::Secret;
 
 /// What `config show` prints for every secret.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
+
+const SAMPLE: &str = "is a sample value that everybody knows; choose one of your own";
 
 /// Values that people leave standing, compared without case and without `-`, `_` and spaces.
 const SAMPLES: [&str; 14] = [
@@ -47,23 +49,15 @@ fn is_sample(value: &str) -> bool {
     bracketed || plain.chars().all(|letter| letter == 'x') || SAMPLES.contains(&plain.as_str())
 }
 
-impl Section<'_, '_> {
+impl<'t> Section<'_, 't> {
     /// A secret. `None`: nobody wrote it, or there is a problem, already told.
     pub(super) fn secret(&mut self, key: &'static str) -> Option<Secret<String>> {
         let node = self.find(key)?;
-        let (origin, value) = match &node.value {
-            Value::Table(_) => self.unrecorded(key, node, reference)??,
-            Value::String(value) => (node.origin, Secret::new(value.clone().into_owned())),
-            _ => {
-                let forms = "a text, { env = \"NAME\" } or { file = \"/path\" }";
-                self.problem(node.origin, key, mismatch(forms, node));
-                return None;
-            }
-        };
+        let (origin, value) = self.said(key, node)?;
         let wrong = if value.expose().is_empty() {
             "is empty"
         } else if is_sample(value.expose()) {
-            "is a sample value that everybody knows; choose one of your own"
+            SAMPLE
         } else if value.expose().contains(['\0', '\r', '\n']) {
             "must be one line"
         } else {
@@ -72,6 +66,39 @@ impl Section<'_, '_> {
         };
         self.problem(origin, key, wrong);
         None
+    }
+
+    /// The value of a header field: visible ASCII (RFC 9110 §5.5). A plain text may be a word that a
+    /// secret may not. Writes nothing down. `None`: a problem, already told.
+    pub(super) fn field_value(&mut self, key: &str, node: &'t Node<'t>) -> Option<Secret<String>> {
+        let (origin, value) = self.said(key, node)?;
+        let text = value.expose();
+        let plain = matches!(node.value, Value::String(_));
+        let visible = |byte: u8| (b' '..=b'~').contains(&byte);
+        let wrong = if text.is_empty() {
+            "is empty"
+        } else if text == MASK || (!plain && is_sample(text)) {
+            SAMPLE
+        } else if !text.bytes().all(visible) || text.trim() != text {
+            "must be one line of visible ASCII, without spaces around it"
+        } else {
+            return Some(value);
+        };
+        self.problem(origin, key, wrong);
+        None
+    }
+
+    /// What a node says or refers to, and where a problem with it is to be found.
+    fn said(&mut self, key: &str, node: &'t Node<'t>) -> Option<(Origin, Secret<String>)> {
+        match &node.value {
+            Value::Table(_) => self.unrecorded(key, node, reference)?,
+            Value::String(value) => Some((node.origin, Secret::new(value.clone().into_owned()))),
+            _ => {
+                let forms = "a text, { env = \"NAME\" } or { file = \"/path\" }";
+                self.problem(node.origin, key, mismatch(forms, node));
+                None
+            }
+        }
     }
 
     /// A path that has to be there; absolute.

@@ -194,6 +194,68 @@ fn secrets_come_from_text_variable_or_file() {
 }
 
 #[test]
+fn header_rules_are_read_and_their_values_never_shown() {
+    let place = Place::new()
+        .file(
+            "labgate.toml",
+            r#"
+            [[route]]
+            name = "lab"
+            upstream = "http://lab"
+            access = "public"
+            request_headers = { X-WebAuth-User = "admin", X-Api-Key = { env = "KEY" }, A_b = { file = "b" } }
+            allow_headers = ["X_Hub_Signature", "tool.version"]
+            upstream_host = "upstream"
+            embed = ["https://Portal.example.org:443"]
+            cors = ["http://localhost:3000"]
+            "#,
+        )
+        .file("b", "of b\n")
+        .variable("KEY", "of key");
+    let (loaded, effective) = load_effective(&place.sources).unwrap();
+    let rules = &route(&loaded.config).headers;
+    let set: Vec<_> = rules
+        .set
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.expose().as_str()))
+        .collect();
+    let expected = [
+        ("a_b", "of b"),
+        ("x-api-key", "of key"),
+        ("x-webauth-user", "admin"),
+    ];
+    assert_eq!(set, expected, "a plain text may be any word");
+    assert_eq!(rules.allowed, ["x_hub_signature", "tool.version"]);
+    assert_eq!(rules.upstream_host, UpstreamHost::Upstream);
+    assert_eq!(rules.embed, ["https://portal.example.org"]);
+    assert_eq!(rules.cors, ["http://localhost:3000"]);
+    let shown = effective.to_string();
+    let masked =
+        r#"request_headers = { "a_b" = "***", "x-api-key" = "***", "x-webauth-user" = "***" }"#;
+    assert!(shown.contains(masked), "{shown}");
+    assert!(!shown.contains("\"admin\"") && !format!("{rules:?}").contains("admin"));
+}
+
+#[test]
+fn a_higher_layer_replaces_all_request_headers() {
+    let config = Place::new()
+        .file(
+            "labgate.toml",
+            "[[route]]\nname = \"lab\"\nupstream = \"http://lab\"\naccess = \"public\"\n\
+             request_headers = { X-Key = { file = \"absent\" }, X-Old = \"1\" }",
+        )
+        .file(
+            "config-overrides/a.toml",
+            "[[route]]\nname = \"lab\"\nrequest_headers = { x-key = \"one\" }",
+        )
+        .config();
+    let [(name, value)] = route(&config).headers.set.as_slice() else {
+        panic!("{:?}", route(&config).headers)
+    };
+    assert_eq!((name.as_str(), value.expose().as_str()), ("x-key", "one"));
+}
+
+#[test]
 fn warnings_name_what_is_probably_not_meant() {
     let warnings = |content: &str| {
         let loaded = Place::new().file("labgate.toml", content).load().unwrap();

@@ -11,7 +11,7 @@ use super::{origin::Origin, problem::Found};
 
 /// Keys whose value is one unit, even where it is a table: a higher layer replaces it as a whole.
 /// An access rule half from one file and half from another would let in people that neither names.
-const UNITS: [&str; 4] = ["access", "password", "tls", "token"];
+const UNITS: [&str; 5] = ["access", "password", "request_headers", "tls", "token"];
 
 /// A table, sorted by key: one allocation each, since there are many small ones. `Cow` since nearly
 /// all keys and texts can be borrowed from the file.

@@ -2,16 +2,14 @@
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
-    header::{
-        CONNECTION, CONTENT_LENGTH, HOST, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-        TRANSFER_ENCODING, UPGRADE,
-    },
+    header::{CONNECTION, CONTENT_LENGTH, HOST, TE, UPGRADE},
 };
+
+use crate::http::names::HOP_BY_HOP;
 
 /// Removes what `Connection` names, then the fixed list.
 ///
-/// Not `Trailer`: hyper sends only trailers that it announces. Allocates only when `Connection`
-/// names something unusual.
+/// Allocates only when `Connection` names something unusual.
 pub(super) fn remove(headers: &mut HeaderMap) {
     let usual = headers
         .get_all(CONNECTION)
@@ -34,7 +32,7 @@ pub(super) fn remove(headers: &mut HeaderMap) {
             }
         }
     }
-    for name in FIXED {
+    for name in HOP_BY_HOP {
         headers.remove(name);
     }
 }
@@ -49,7 +47,7 @@ pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
 
 /// Whether a field of this name belongs to one connection.
 pub(super) fn is_hop_by_hop(name: &HeaderName) -> bool {
-    FIXED.contains(name)
+    HOP_BY_HOP.contains(name)
 }
 
 /// Says again that the connection becomes a WebSocket (RFC 6455 §4.1).
@@ -62,15 +60,3 @@ fn tokens(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     let list = line.as_bytes().split(|byte| *byte == b',');
     list.map(<[u8]>::trim_ascii)
 }
-
-const FIXED: [HeaderName; 9] = [
-    CONNECTION,
-    HeaderName::from_static("http2-settings"),
-    HeaderName::from_static("keep-alive"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    HeaderName::from_static("proxy-connection"),
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];

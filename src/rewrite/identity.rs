@@ -3,7 +3,10 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
-use crate::policy::Who;
+use crate::{
+    http::names::{X_FORWARDED_EMAIL, X_FORWARDED_GROUPS, X_FORWARDED_USER},
+    policy::Who,
+};
 
 /// Adds `X-Forwarded-User`, `-Email` and `-Groups` (separated by commas). What is no plain visible
 /// ASCII, and what separates or quotes, is percent-encoded: no value splits a header block or a
@@ -48,10 +51,6 @@ const NOT_PLAIN: &AsciiSet = &CONTROLS
     .add(b',')
     .add(b';')
     .add(b'\\');
-
-const X_FORWARDED_EMAIL: HeaderName = HeaderName::from_static("x-forwarded-email");
-const X_FORWARDED_GROUPS: HeaderName = HeaderName::from_static("x-forwarded-groups");
-const X_FORWARDED_USER: HeaderName = HeaderName::from_static("x-forwarded-user");
 
 #[cfg(test)]
 mod tests {

@@ -7,25 +7,27 @@
 //! RFC 9110 §7.6 (forwarding), §7.8 (upgrade), §6.5 (trailers).
 
 mod cookie;
+mod fields;
 mod hop;
 mod identity;
 mod location;
-mod names;
+mod own_host;
 mod request;
 mod response;
 pub mod trailers;
 
 pub use self::{
-    names::is_reserved,
     request::{Arrived, BadRequest, UpstreamRequest},
     response::{Answered, response},
 };
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 
+use self::{fields::Fields, own_host::OwnHost, response::Seclusion};
 use crate::{
     app::{Adapter, BadToken},
-    config::{self, IdentityHeaders, Upstream},
+    auth::cors::Cors,
+    config::{self, IdentityHeaders, Upstream, UpstreamHost},
     http::site::PublicUrl,
     policy::Policy,
     route::{self, RouteId},
@@ -41,10 +43,18 @@ pub struct Rules {
     /// `X-Forwarded-Prefix`, where the prefix is taken off.
     forwarded_prefix: Option<HeaderValue>,
     identity: IdentityHeaders,
-    /// The upstream's own name and port; `None` for a unix socket.
+    /// The upstream's own name and port; `None` for a unix socket, which has none unless we call it
+    /// by one.
     upstream: Option<(Box<str>, u16)>,
     site: PublicUrl,
     public: bool,
+    lends: bool,
+    fields: Fields,
+    /// The tool's own name, where it is to be called by it.
+    own_host: Option<OwnHost>,
+    cors: Option<Cors>,
+    /// What other sites may do with an answer, where the tool does not say.
+    seclusion: Seclusion,
     adapter: Adapter,
 }
 
@@ -54,6 +64,10 @@ impl Rules {
         let prefix = route::prefix(route);
         let strip = route.strip_prefix && !prefix.is_empty();
         let forwarded_prefix = strip.then(|| HeaderValue::from_str(prefix));
+        let own_host = match route.headers.upstream_host {
+            UpstreamHost::Client => None,
+            UpstreamHost::Upstream => OwnHost::new(&route.upstream),
+        };
         Ok(Self {
             route: id,
             prefix: prefix.into(),
@@ -62,10 +76,15 @@ impl Rules {
             identity: route.identity_headers,
             upstream: match &route.upstream {
                 Upstream::Http { host, port } => Some((host.as_str().into(), *port)),
-                Upstream::Unix(_) => None,
+                Upstream::Unix(_) => own_host.as_ref().map(|_| (own_host::ON_SOCKET.into(), 80)),
             },
             site: site.clone(),
+            lends: route.token.is_some() || !route.headers.set.is_empty(),
             public: Policy::compile(id, &route.access).is_public(),
+            fields: Fields::compile(&route.headers)?,
+            own_host,
+            cors: Cors::new(&route.headers.cors),
+            seclusion: Seclusion::new(&route.headers.embed),
             adapter: Adapter::new(route)?,
         })
     }
@@ -73,6 +92,27 @@ impl Rules {
     /// The route's kind of tool.
     pub const fn adapter(&self) -> &Adapter {
         &self.adapter
+    }
+
+    /// Whether we add something to requests that other sites could borrow: the tool's credential, or
+    /// fields that may hold one.
+    pub fn lends(&self) -> bool {
+        self.lends
+    }
+
+    /// The origins that `cors` lists; `None`: nobody.
+    pub const fn cors(&self) -> Option<&Cors> {
+        self.cors.as_ref()
+    }
+
+    /// The origin whose page may read the answer to this request though it is another site's: one of
+    /// `cors`, and nothing of ours made the request pass.
+    pub fn reader(&self, headers: &HeaderMap, authenticated: bool) -> Option<&HeaderValue> {
+        let cors = self
+            .cors
+            .as_ref()
+            .filter(|_| self.public && !authenticated)?;
+        cors.listed(headers)
     }
 
     /// What is taken off public paths, and put before the tool's.

@@ -9,17 +9,21 @@ use http::{
 };
 use http_body::Body;
 
-use super::{
-    Rules, hop, identity,
-    names::is_reserved,
-    trailers::{self, X_REQUEST_ID},
+use super::{Rules, fields::Fields, hop, identity, trailers};
+use crate::{
+    auth::cookie,
+    client::ClientAddr,
+    config::IdentityHeaders,
+    http::names::{
+        X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PREFIX, X_FORWARDED_PROTO, X_REQUEST_ID,
+    },
+    policy::Permit,
 };
-use crate::{auth::cookie, client::ClientAddr, config::IdentityHeaders, policy::Permit};
 
 /// A request the proxy vouches for; [`UpstreamRequest::new`] alone makes one.
 ///
 /// Dropped: hop-by-hop fields, our cookies, every identity or forwarding header that the client
-/// sent. Added: what we know ourselves.
+/// sent. Added: what we know ourselves, and what the route says.
 ///
 /// ```compile_fail
 /// let forged = labgate::rewrite::UpstreamRequest(http::Request::new(()));
@@ -70,7 +74,7 @@ impl<B: Body> UpstreamRequest<B> {
         let headers = &mut parts.headers;
         let trailers = hop::takes_trailers(headers);
         hop::remove(headers);
-        remove_reserved(headers);
+        remove_reserved(headers, &rules.fields);
         headers.remove(EXPECT);
         cookie::cut(headers);
         if trailers {
@@ -84,6 +88,7 @@ impl<B: Body> UpstreamRequest<B> {
         if let (IdentityHeaders::Standard, Some(who)) = (rules.identity, permit.who()) {
             identity::add(headers, &who);
         }
+        rules.fields.set(headers);
         rules.adapter.prepare(&mut parts);
         Ok(Self(Request::from_parts(parts, body)))
     }
@@ -111,28 +116,24 @@ fn target(uri: &Uri, stripped: Option<&str>) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-fn remove_reserved(headers: &mut HeaderMap) {
-    while let Some(name) = headers
-        .keys()
-        .find(|name| is_reserved(name.as_str()))
-        .cloned()
-    {
+fn remove_reserved(headers: &mut HeaderMap, fields: &Fields) {
+    while let Some(name) = headers.keys().find(|name| fields.refuses(name)).cloned() {
         headers.remove(name);
     }
     if headers.contains_key(TRAILER) {
-        announce_the_rest(headers);
+        announce_the_rest(headers, fields);
     }
 }
 
 /// Leaves in `Trailer` what may follow the body; hyper sends no other trailer fields.
-fn announce_the_rest(headers: &mut HeaderMap) {
+fn announce_the_rest(headers: &mut HeaderMap, fields: &Fields) {
     let announced: Vec<HeaderName> = headers
         .get_all(TRAILER)
         .iter()
         .filter_map(|line| line.to_str().ok())
         .flat_map(|line| line.split(','))
         .filter_map(|name| HeaderName::try_from(name.trim()).ok())
-        .filter(trailers::may_follow_a_request)
+        .filter(|name| trailers::may_follow_a_request(name) && !fields.owns(name))
         .collect();
     headers.remove(TRAILER);
     let names: Vec<&str> = announced.iter().map(HeaderName::as_str).collect();
@@ -152,7 +153,10 @@ fn frame<B: Body>(headers: &mut HeaderMap, body: &B) {
 }
 
 fn forwarded(headers: &mut HeaderMap, rules: &Rules, arrived: Arrived<'_>) {
-    headers.insert(HOST, arrived.host.clone());
+    match &rules.own_host {
+        None => drop(headers.insert(HOST, arrived.host.clone())),
+        Some(own) => own.put(headers, arrived),
+    }
     headers.insert(X_FORWARDED_HOST, arrived.host.clone());
     if let Some(address) = written(arrived.client.ip()) {
         headers.insert(X_FORWARDED_FOR, address);
@@ -175,8 +179,3 @@ fn written(address: IpAddr) -> Option<HeaderValue> {
     let free = rest.len();
     HeaderValue::from_bytes(text.get(..text.len() - free)?).ok()
 }
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");

@@ -10,7 +10,7 @@ use http::{
 };
 
 use super::{Rules, cookie, hop, location};
-use crate::{app::remove_family, http::site::Host, route::RoutePath};
+use crate::{app::remove_family, auth::cors, http::site::Host, route::RoutePath};
 
 /// What is known of the request that is answered.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +19,8 @@ pub struct Answered<'a> {
     pub host: &'a Host,
     /// Whether somebody is signed in on it: such an answer is nobody else's.
     pub authenticated: bool,
+    /// The origin whose page may read the answer ([`Rules::reader`]).
+    pub reader: Option<&'a HeaderValue>,
 }
 
 /// Rewrites the head of a tool's answer. An answer of 101 is that to a WebSocket handshake.
@@ -39,32 +41,64 @@ pub fn response(rules: &Rules, answered: Answered<'_>, parts: &mut response::Par
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
         }
         if answered.authenticated || !rules.public {
-            seclude(headers);
+            rules.seclusion.apply(headers, answered.authenticated);
         }
     }
     rules.adapter.answer(parts);
+    if rules.cors.is_some() {
+        // What a tool says to other sites would speak against the route.
+        remove_family(&mut parts.headers, ACCESS_CONTROL);
+        cors::answer(&mut parts.headers, answered.reader);
+    }
 }
 
 /// Whether a tool's field of this name never reaches a browser.
 pub(super) fn is_withheld(name: &HeaderName) -> bool {
-    let family = ["x-accel-", "access-control-"];
+    let family = ["x-accel-", ACCESS_CONTROL];
     WITHHELD.contains(name) || family.iter().any(|start| name.as_str().starts_with(start))
 }
 
-/// Says what other sites may do with the answer, where the tool does not: nothing. The tool's own
-/// rules stand; two policies of `Content-Security-Policy` both hold.
-fn seclude(headers: &mut HeaderMap) {
-    if headers.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS) {
-        remove_family(headers, "access-control-");
+/// What other sites may do with a route's answers.
+#[derive(Clone, Debug)]
+pub(super) struct Seclusion {
+    frame_ancestors: HeaderValue,
+    resource_policy: HeaderValue,
+}
+
+impl Seclusion {
+    /// Nothing, but for the origins of `embed`.
+    pub(super) fn new(embed: &[String]) -> Self {
+        let nobody = Self {
+            frame_ancestors: HeaderValue::from_static("frame-ancestors 'self'"),
+            resource_policy: HeaderValue::from_static("same-origin"),
+        };
+        if embed.is_empty() {
+            return nobody;
+        }
+        let policy = format!("frame-ancestors 'self' {}", embed.join(" "));
+        Self {
+            frame_ancestors: HeaderValue::try_from(policy).unwrap_or(nobody.frame_ancestors),
+            // It cannot name one; who may load is known by `auth::origin`.
+            resource_policy: HeaderValue::from_static("cross-origin"),
+        }
     }
-    if !headers.contains_key(CROSS_ORIGIN_RESOURCE_POLICY) {
-        let policy = HeaderValue::from_static("same-origin");
-        headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, policy);
-    }
-    let mut policies = headers.get_all(CONTENT_SECURITY_POLICY).iter();
-    if !headers.contains_key(X_FRAME_OPTIONS) && !policies.any(names_frame_ancestors) {
-        let policy = HeaderValue::from_static("frame-ancestors 'self'");
-        headers.append(CONTENT_SECURITY_POLICY, policy);
+
+    /// Says so where the tool does not. The tool's own rules stand, also those that are stricter; two
+    /// policies of `Content-Security-Policy` both hold.
+    ///
+    /// What it lets other sites read is taken back where a page could read it by what it does not
+    /// have: our cookie, or the address that lets the visitor in (SECURITY T50).
+    fn apply(&self, headers: &mut HeaderMap, authenticated: bool) {
+        if !authenticated || headers.contains_key(ACCESS_CONTROL_ALLOW_CREDENTIALS) {
+            remove_family(headers, ACCESS_CONTROL);
+        }
+        if !headers.contains_key(CROSS_ORIGIN_RESOURCE_POLICY) {
+            headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, self.resource_policy.clone());
+        }
+        let mut policies = headers.get_all(CONTENT_SECURITY_POLICY).iter();
+        if !headers.contains_key(X_FRAME_OPTIONS) && !policies.any(names_frame_ancestors) {
+            headers.append(CONTENT_SECURITY_POLICY, self.frame_ancestors.clone());
+        }
     }
 }
 
@@ -123,6 +157,7 @@ fn refresh(text: &str, rules: &Rules, host: &Host) -> Option<String> {
     Some([before, "=", &moved].concat())
 }
 
+const ACCESS_CONTROL: &str = "access-control-";
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
     HeaderName::from_static("cross-origin-resource-policy");
 const SERVICE_WORKER_ALLOWED: HeaderName = HeaderName::from_static("service-worker-allowed");

@@ -1,13 +1,14 @@
 use std::{net::IpAddr, time::Duration};
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Version, header::ORIGIN};
 use http_body_util::{Empty, Full, StreamBody};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
     client::{ClientAddr, PeerAddr},
-    config::{Access, App, HostPattern, Route},
+    config::{Access, App, HeaderRules, HostPattern, Route},
+    http::names::is_reserved,
     policy::{Decision, Who},
     secret::Secret,
 };
@@ -32,6 +33,7 @@ pub(super) fn rules_of(path: &str, change: impl FnOnce(&mut Route)) -> Rules {
         strip_prefix: false,
         max_body: None,
         identity_headers: IdentityHeaders::Standard,
+        headers: HeaderRules::default(),
         connect_timeout: Duration::from_secs(5),
         response_timeout: None,
         stall_timeout: None,
@@ -45,7 +47,11 @@ fn client() -> ClientAddr {
 }
 
 /// What the tool gets, sent by ana or by nobody on a public route.
-fn sent<B: http_body::Body>(rules: &Rules, ana: bool, request: Request<B>) -> Request<B> {
+pub(super) fn sent<B: http_body::Body>(
+    rules: &Rules,
+    ana: bool,
+    request: Request<B>,
+) -> Request<B> {
     let groups = ["analysts".to_owned()];
     let who = ana.then_some(Who {
         name: "ana",
@@ -67,7 +73,10 @@ fn sent<B: http_body::Body>(rules: &Rules, ana: bool, request: Request<B>) -> Re
     made.unwrap().into_inner()
 }
 
-fn with(uri: &str, fields: &[(&'static str, &'static str)]) -> Request<Empty<&'static [u8]>> {
+pub(super) fn with(
+    uri: &str,
+    fields: &[(&'static str, &'static str)],
+) -> Request<Empty<&'static [u8]>> {
     let mut request = Request::new(Empty::new());
     *request.uri_mut() = uri.parse().unwrap();
     for (name, value) in fields {
@@ -78,7 +87,7 @@ fn with(uri: &str, fields: &[(&'static str, &'static str)]) -> Request<Empty<&'s
     request
 }
 
-fn listed(headers: &HeaderMap) -> Vec<String> {
+pub(super) fn listed(headers: &HeaderMap) -> Vec<String> {
     let mut lines: Vec<_> = headers
         .iter()
         .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
@@ -280,7 +289,11 @@ fn a_permit_is_good_for_its_own_route_only() {
     assert_eq!(made.unwrap_err(), BadRequest::OtherRoute);
 }
 
-fn answered(
+/// Where every request of [`answered`] comes from.
+const APP: &str = "https://app.example.org";
+
+/// What a browser gets of an answer.
+pub(super) fn answered(
     rules: &Rules,
     authenticated: bool,
     status: u16,
@@ -292,9 +305,11 @@ fn answered(
         parts.headers.append(*name, HeaderValue::from_static(value));
     }
     let host = site().host;
+    let app = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static(APP))]);
     let context = Answered {
         host: &host,
         authenticated,
+        reader: rules.reader(&app, authenticated),
     };
     response(rules, context, &mut parts);
     listed(&parts.headers)
@@ -340,6 +355,79 @@ fn an_answer_to_somebody_is_private_and_a_public_one_is_left_alone() {
         ["access-control-allow-origin: *"]
     );
     assert_eq!(answered(&public, true, 200, &[]).len(), 3);
+}
+
+#[test]
+fn what_an_address_or_a_cookie_opens_is_read_by_no_other_site() {
+    // T50
+    let rules = rules_of("/", |_| {});
+    let any = ("access-control-allow-origin", "*");
+    let reflected = ("access-control-allow-origin", APP);
+    let with_cookies = ("access-control-allow-credentials", "true");
+    assert_eq!(answered(&rules, false, 200, &[any]), SECLUDED);
+    assert_eq!(answered(&rules, false, 200, &[reflected]), SECLUDED);
+    let got = answered(&rules, true, 200, &[reflected, with_cookies]);
+    assert_eq!(got.len(), 3, "{got:?}");
+    let got = answered(&rules, true, 200, &[any]);
+    assert!(
+        got.contains(&"access-control-allow-origin: *".to_owned()),
+        "browsers send no cookie for it: {got:?}"
+    );
+}
+
+#[test]
+fn a_listed_page_reads_what_is_public_and_nobody_else_reads_more() {
+    // T50
+    let listing = |origin: &str, access| {
+        rules_of("/", |route| {
+            route.access = access;
+            route.headers.cors = vec![origin.to_owned()];
+        })
+    };
+    let theirs = [
+        ("access-control-allow-origin", "*"),
+        ("access-control-allow-credentials", "true"),
+        ("access-control-expose-headers", "x"),
+        ("vary", "accept"),
+    ];
+    let rules = listing(APP, Access::Public);
+    let got = answered(&rules, false, 200, &theirs);
+    let allowed = format!("access-control-allow-origin: {APP}");
+    assert_eq!(got, [allowed.as_str(), "vary: accept", "vary: origin"]);
+    for (rules, authenticated) in [
+        (&listing("https://other.example.org", Access::Public), false),
+        (&rules, true),
+        (&listing(APP, Access::SignedIn), false),
+        (&listing(APP, Access::SignedIn), true),
+    ] {
+        let got = answered(rules, authenticated, 200, &theirs);
+        assert!(
+            !got.iter().any(|line| line.starts_with("access-control-")),
+            "{got:?}"
+        );
+        assert!(got.contains(&"vary: origin".to_owned()));
+    }
+}
+
+#[test]
+fn the_pages_of_embed_may_frame_and_load_unless_the_tool_says_otherwise() {
+    // T95
+    let rules = rules_of("/", |route| {
+        route.headers.embed = vec![APP.to_owned(), "http://localhost:3000".to_owned()];
+    });
+    let framed = "content-security-policy: frame-ancestors 'self' https://app.example.org \
+                  http://localhost:3000";
+    let loaded = "cross-origin-resource-policy: cross-origin";
+    assert_eq!(answered(&rules, false, 200, &[]), [framed, loaded]);
+    let deny = ("x-frame-options", "DENY");
+    let same = ("cross-origin-resource-policy", "same-site");
+    assert_eq!(
+        answered(&rules, false, 200, &[deny, same]),
+        [
+            "cross-origin-resource-policy: same-site",
+            "x-frame-options: DENY"
+        ]
+    );
 }
 
 #[test]

@@ -12,7 +12,8 @@ use http::{
     },
 };
 
-use super::{hop, names::is_reserved};
+use super::hop;
+use crate::http::names::{X_REQUEST_ID, is_reserved};
 
 /// Drops what a client may not send behind a body.
 pub fn request(trailers: &mut HeaderMap) {
@@ -41,8 +42,6 @@ fn retain(fields: &mut HeaderMap, keep: impl Fn(&HeaderName) -> bool) {
         fields.remove(name);
     }
 }
-
-pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 const HEAD_ONLY: [HeaderName; 15] = [
     AUTHORIZATION,

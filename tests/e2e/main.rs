@@ -15,6 +15,7 @@
 mod cross_site;
 mod errors;
 mod handover;
+mod header_rules;
 mod identity_headers;
 mod logs;
 mod paths;

@@ -11,6 +11,7 @@ fn example(content: &str) -> Place {
         .variable("RSTUDIO_PASSWORD", "correct horse battery")
         .variable("ANA_PASSWORD", "correct horse battery")
         .variable("JUPYTER_TOKEN", "4e5d1b0f9c")
+        .variable("TOOL_KEY", "8a1f60c2d7")
 }
 
 /// Lines like `#idle = "8h"` without their `#`; prose has a space after it.

@@ -175,6 +175,48 @@ access = "public"
 }
 
 #[test]
+fn header_rules_that_say_what_is_not_theirs_to_say() {
+    insta::assert_snapshot!(told(
+        r#"[[route]]
+name = "lab"
+upstream = "http://lab"
+access = "public"
+app = "jupyter"
+token = "hunter22hunter22"
+allow_headers = ["X_Forwarded_User", "remote.user", "X-Plain", "content_length", "x_api_key", "a b", 7]
+upstream_host = "own"
+embed = ["*", "portal.example.org", "https://portal.example.org/lab"]
+cors = "https://app.example.org"
+[route.request_headers]
+Authorization = "Bearer x"
+Connection = "close"
+Cookie = "a=1"
+Host = "lab"
+Sec-Fetch-Site = "same-origin"
+X-Api-Key = "one"
+X-Empty = ""
+X-Forwarded-User = "root"
+X-Number = 7
+X-Request-Id = "1"
+X-Sample = "***"
+X-Spaced = " x"
+X-Unset = { env = "MISSING" }
+X-Vault = { vault = "x" }
+X_Forwarded_User = "root"
+"a b" = "x"
+"x.api-key" = "two\nlines"
+x-forwarded-proto = "https"
+[[route]]
+name = "other"
+path = "/other"
+upstream = "http://lab"
+access = "public"
+request_headers = ["X-Api-Key"]
+"#
+    ));
+}
+
+#[test]
 fn access_that_names_nobody() {
     insta::assert_snapshot!(told(
         r#"[[route]]

@@ -159,6 +159,8 @@ fn route_table() -> impl Strategy<Value = String> {
         "",
         "app = \"jupyter\"\ntoken = \"a secret of ours\"\n",
         "host = \"*.example.org\"\nstrip_prefix = true\nidentity_headers = \"none\"\n",
+        "request_headers = { \"X.a\" = \"a secret of ours\", X-B = \"a secret of ours\" }\n\
+         allow_headers = [\"x_c\"]\nembed = [\"https://A.b\"]\nupstream_host = \"upstream\"\n",
         "max_body = \"1MiB\"\nconnect_timeout = \"1m30s\"\nresponse_timeout = \"2m\"\n",
     ]);
     (access, upstream, more).prop_map(|(access, upstream, more)| {

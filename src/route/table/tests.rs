@@ -23,6 +23,7 @@ fn route(host: &str, path: &str) -> config::Route {
         strip_prefix: false,
         max_body: None,
         identity_headers: config::IdentityHeaders::Standard,
+        headers: config::HeaderRules::default(),
         connect_timeout: Duration::from_secs(5),
         response_timeout: None,
         stall_timeout: None,

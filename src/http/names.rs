@@ -1,8 +1,64 @@
-//! Header names that only we may use towards a tool (SECURITY §1).
+//! Field names with a meaning of their own: what only we may say to a tool (SECURITY §1), what we do
+//! say, and what belongs to one connection.
 //!
 //! Identity and forwarding headers are inputs of many tools, each with a spelling of its own; CGI
 //! and WSGI fold `_`, and older servers any odd character, into `-`. So a name is either made of
 //! letters, digits and hyphens and not on the list, or it is dropped.
+
+use http::{
+    HeaderName,
+    header::{CONNECTION, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE},
+};
+
+/// The client's address.
+pub const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+/// The host and port that the client asked for.
+pub const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+/// The prefix that was taken off the path.
+pub const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+/// The scheme that the client came by.
+pub const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The signed-in user's verified address.
+pub const X_FORWARDED_EMAIL: HeaderName = HeaderName::from_static("x-forwarded-email");
+/// The signed-in user's groups, with commas between them.
+pub const X_FORWARDED_GROUPS: HeaderName = HeaderName::from_static("x-forwarded-groups");
+/// The signed-in user's name.
+pub const X_FORWARDED_USER: HeaderName = HeaderName::from_static("x-forwarded-user");
+/// Names the request in every log.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Hop-by-hop fields, which concern one connection and end with it (RFC 9110 §7.6.1).
+///
+/// Not `Trailer`: hyper sends only trailers that it announces.
+pub const HOP_BY_HOP: [HeaderName; 9] = [
+    CONNECTION,
+    HeaderName::from_static("http2-settings"),
+    HeaderName::from_static("keep-alive"),
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    HeaderName::from_static("proxy-connection"),
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Whether we set a field of this lowercase name ourselves.
+pub fn is_set_by_us(name: &str) -> bool {
+    SET_BY_US.iter().any(|ours| ours == name) || name.starts_with("x-labgate-")
+}
+
+/// A lowercase name as CGI and its heirs tell it apart from others: with a hyphen for every character
+/// that is neither letter nor digit.
+pub fn folded(name: &str) -> String {
+    let fold = |letter: char| {
+        if letter.is_ascii_alphanumeric() {
+            letter
+        } else {
+            '-'
+        }
+    };
+    name.chars().map(fold).collect()
+}
 
 /// Whether a client's field of this lowercase name must not reach a tool.
 pub fn is_reserved(name: &str) -> bool {
@@ -48,6 +104,17 @@ fn is_reserved_extension(name: &[u8]) -> bool {
         _ => false,
     }
 }
+
+const SET_BY_US: [HeaderName; 8] = [
+    X_FORWARDED_EMAIL,
+    X_FORWARDED_FOR,
+    X_FORWARDED_GROUPS,
+    X_FORWARDED_HOST,
+    X_FORWARDED_PREFIX,
+    X_FORWARDED_PROTO,
+    X_FORWARDED_USER,
+    X_REQUEST_ID,
+];
 
 /// What `RStudio`'s own page sends; all others of the family say who or where somebody is.
 const RSTUDIO_CLIENT: [&[u8]; 3] = [
