@@ -41,8 +41,8 @@ pub struct Rules {
     /// `X-Forwarded-Prefix`, where the prefix is taken off.
     forwarded_prefix: Option<HeaderValue>,
     identity: IdentityHeaders,
-    /// The upstream's own name and port; `None` for a unix socket.
-    upstream: Option<(Box<str>, u16)>,
+    /// The targets' own names and ports; unix sockets have none.
+    upstreams: Box<[(Box<str>, u16)]>,
     site: PublicUrl,
     public: bool,
     adapter: Adapter,
@@ -60,10 +60,7 @@ impl Rules {
             strip,
             forwarded_prefix: forwarded_prefix.and_then(Result::ok),
             identity: route.identity_headers,
-            upstream: match &route.upstream {
-                Upstream::Http { host, port } => Some((host.as_str().into(), *port)),
-                Upstream::Unix(_) => None,
-            },
+            upstreams: route.upstreams.iter().filter_map(authority).collect(),
             site: site.clone(),
             public: Policy::compile(id, &route.access).is_public(),
             adapter: Adapter::new(route)?,
@@ -78,6 +75,15 @@ impl Rules {
     /// What is taken off public paths, and put before the tool's.
     fn stripped(&self) -> Option<&str> {
         self.strip.then_some(&*self.prefix)
+    }
+}
+
+fn authority(upstream: &Upstream) -> Option<(Box<str>, u16)> {
+    match upstream {
+        Upstream::Http { host, port } | Upstream::Https { host, port } => {
+            Some((host.as_str().into(), *port))
+        }
+        Upstream::Unix(_) => None,
     }
 }
 
