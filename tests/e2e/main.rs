@@ -23,3 +23,4 @@ mod returns;
 mod sessions;
 mod support;
 mod tunnels;
+mod upstreams;
