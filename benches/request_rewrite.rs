@@ -86,10 +86,11 @@ fn rules(path: &str, strip_prefix: bool, app: App) -> Rules {
         title: String::new(),
         host: HostPattern::Exact(host()),
         path: path.to_owned(),
-        upstream: Upstream::Http {
+        upstreams: vec![Upstream::Http {
             host: "127.0.0.1".to_owned(),
             port: 8888,
-        },
+        }],
+        upstream_ca: None,
         app,
         token: (app == App::Jupyter).then(|| Secret::new("0123456789abcdef".repeat(3))),
         access: Access::SignedIn,

@@ -27,10 +27,11 @@ fn table(size: usize) -> RouteTable {
             title: String::new(),
             host: HostPattern::Exact(host()),
             path: format!("/user/{user:05}/"),
-            upstream: Upstream::Http {
+            upstreams: vec![Upstream::Http {
                 host: "127.0.0.1".to_owned(),
                 port: 8888,
-            },
+            }],
+            upstream_ca: None,
             app: App::Generic,
             token: None,
             access: Access::SignedIn,

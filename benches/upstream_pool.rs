@@ -8,7 +8,10 @@
     reason = "a bench that cannot set itself up has nothing to say"
 )]
 
-use std::time::{Duration, Instant};
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -18,7 +21,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use labgate::{
     config::Upstream,
-    upstream::{Options, Pool, Timeouts},
+    upstream::{Options, Pool, Roots, Targets, Timeouts},
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -61,16 +64,20 @@ fn request() -> Request<Empty<Bytes>> {
     request.body(Empty::new()).unwrap()
 }
 
-async fn pooled(pool: &Pool<Empty<Bytes>>, target: &Upstream, count: u64) -> Duration {
+async fn pooled(pool: &Pool<Empty<Bytes>>, target: &Targets, count: u64) -> Duration {
     let timeouts = Timeouts {
         connect: Duration::from_secs(5),
         idle: Duration::from_secs(60),
         response: None,
         stall: None,
     };
+    let told = Cell::new(None);
     let started = Instant::now();
     for _ in 0..count {
-        let response = pool.send(target, request(), &timeouts).await.unwrap();
+        let response = pool
+            .send(target, request(), &timeouts, &told)
+            .await
+            .unwrap();
         response.into_body().collect().await.unwrap();
     }
     started.elapsed()
@@ -111,7 +118,8 @@ fn upstream_pool(c: &mut Criterion) {
     });
     let host = "127.0.0.1".to_owned();
     let port = on.block_on(origin());
-    let target = Upstream::Http { host, port };
+    let upstream = Upstream::Http { host, port };
+    let target = Targets::new(&[upstream], None, &mut Roots::default()).unwrap();
     group.bench_function("hit", |b| {
         b.iter_custom(|count| on.block_on(pooled(&pool, &target, count)));
     });

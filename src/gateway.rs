@@ -222,7 +222,7 @@ impl Asking<'_> {
         request: Request<Incoming>,
     ) -> Result<Response<ResponseBody>, Reject> {
         let exchange = self.exchange;
-        let (limit, upstream) = (route.config.max_body, &route.config.upstream);
+        let (limit, targets) = (route.config.max_body, &route.targets);
         if let (gate::Body::Length(announced), Some(limit)) = (self.head.body, limit)
             && announced > limit
         {
@@ -241,22 +241,22 @@ impl Asking<'_> {
             .reader(request.headers(), exchange.visitor.get().is_some());
         let request = request.map(|body| RequestBody::new(body, limit, Rc::clone(exchange)));
         let request = UpstreamRequest::new(permit, &route.rules, arrived, request)?.into_inner();
-        exchange.forwarded.set(true);
-        let pool = &exchange.worker().pool;
+        let (pool, told) = (&exchange.worker().pool, &exchange.sent_to);
         if !self.head.upgrade {
-            let sent = pool.send(upstream, request, &route.timeouts);
+            let sent = pool.send(targets, request, &route.timeouts, told);
             let response = reached(route, exchange.unless_stopped(sent).await?)?;
             return self.pass_on(route, reader, response).await;
         }
-        let sent = Box::pin(pool.upgrade(upstream, request, &route.timeouts));
+        let sent = Box::pin(pool.upgrade(targets, request, &route.timeouts, told));
         match reached(route, exchange.unless_stopped(sent).await?)? {
             Upgraded::Refused(response) => self.pass_on(route, reader, response).await,
             Upgraded::Switched {
                 mut head,
                 io,
                 early,
+                tunnel,
             } => {
-                exchange.tunnel_opened();
+                exchange.tunnel_opened(tunnel);
                 let upstream = Side { io, early };
                 let tunnel = PendingTunnel {
                     exchange: Rc::clone(exchange),

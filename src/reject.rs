@@ -251,7 +251,10 @@ fn upstream_problem(error: &upstream::Error, tool: String) -> Problem {
         Error::Closed { .. } | Error::Cut { .. } | Error::Protocol { .. } => {
             Problem::ToolBadAnswer { tool }
         }
-        Error::Connect { .. } | Error::Lookup { .. } => Problem::ToolUnreachable { tool },
+        Error::Connect { .. } | Error::Lookup { .. } | Error::NoTarget => {
+            Problem::ToolUnreachable { tool }
+        }
+        Error::Tls { .. } => Problem::ToolUntrusted { tool },
         Error::ConnectTimeout { limit, .. }
         | Error::ResponseTimeout { limit, .. }
         | Error::Stalled { limit, .. } => Problem::ToolTimeout {

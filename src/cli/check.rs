@@ -6,6 +6,7 @@ use super::exit::Exit;
 use crate::{
     config::load::{self, Loaded, Sources},
     listener::tls::Tls,
+    runtime::Runtime,
     telemetry::chain,
 };
 
@@ -17,7 +18,8 @@ pub(super) fn run(sources: &Sources, out: &mut dyn Write) -> io::Result<Exit> {
             for warning in &loaded.warnings {
                 writeln!(out, "warning: {warning}")?;
             }
-            let broken = broken_certificates(&loaded);
+            let mut broken = broken_certificates(&loaded);
+            broken.extend(broken_route(&loaded));
             for problem in &broken {
                 writeln!(out, "{problem}")?;
             }
@@ -43,6 +45,12 @@ fn broken_certificates(loaded: &Loaded) -> Vec<String> {
         .filter_map(|(listener, tls)| Some((listener, tls.err()?)))
         .map(|(listener, error)| format!("listener {:?}: {}", listener.name, chain(&error)))
         .collect()
+}
+
+/// What `serve` would say of the routes: one problem, since it stops there.
+fn broken_route(loaded: &Loaded) -> Option<String> {
+    let error = Runtime::new(loaded.config.clone()).err()?;
+    Some(chain(&error))
 }
 
 /// `ok: 1 listener, 2 routes`
@@ -81,6 +89,19 @@ mod tests {
         assert_eq!(code, Exit::Configuration);
         assert!(
             out.starts_with("listener \"public\": ") && out.contains("no.crt"),
+            "{out}"
+        );
+    }
+
+    #[test]
+    fn an_authority_that_serve_would_refuse_is_a_problem() {
+        let (code, out) = check(
+            "[[route]]\nname = \"lab\"\nupstream = \"https://lab:8888\"\nupstream_ca = \"no.pem\"\n\
+             access = \"public\"\n",
+        );
+        assert_eq!(code, Exit::Configuration);
+        assert!(
+            out.starts_with("route \"lab\": ") && out.contains("no.pem: cannot read: "),
             "{out}"
         );
     }

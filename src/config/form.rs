@@ -2,13 +2,13 @@
 //!
 //! What a form reads from its own `show` is the same value.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
 use http::HeaderName;
 use ipnet::IpNet;
 
 use super::{
-    App, HostPattern, IdentityHeaders, Upstream, UpstreamHost, nearest,
+    App, HostPattern, IdentityHeaders, UpstreamHost, nearest,
     origin::Origin,
     show::quote,
     tree::{Node, Value},
@@ -201,54 +201,6 @@ impl Form for HostPattern {
         match self {
             Self::Exact(host) => quote(host.as_str()),
             Self::Suffix(parent) => quote(&format!("*.{parent}")),
-        }
-    }
-}
-
-/// The longest path of a Unix socket, `sun_path` without its final zero.
-const LONGEST_SOCKET_PATH: usize = 107;
-
-impl Form for Upstream {
-    /// The text is not repeated in messages, since people write passwords into addresses.
-    fn read(node: &Node<'_>) -> Result<Self, String> {
-        let text = text(node)?;
-        if let Some(path) = text.strip_prefix("unix:") {
-            return match path {
-                _ if !path.starts_with('/') => Err("the path of a socket must start with /".into()),
-                _ if path.len() > LONGEST_SOCKET_PATH || path.contains('\0') => Err(format!(
-                    "the path of a socket has at most {LONGEST_SOCKET_PATH} bytes"
-                )),
-                _ => Ok(Self::Unix(PathBuf::from(path))),
-            };
-        }
-        let authority = text
-            .strip_prefix("http://")
-            .ok_or("must be \"http://host:port\" or \"unix:/path/to/socket\"")?;
-        let authority = authority.strip_suffix('/').unwrap_or(authority);
-        if authority.contains('@') {
-            return Err("must not hold a user or password".into());
-        }
-        if authority.contains(['/', '?', '#']) {
-            return Err("must end after the host and port; requests bring their own path".into());
-        }
-        let (host, port) =
-            Host::parse_authority(authority).map_err(|Invalid(why)| why.to_owned())?;
-        if port == Some(0) {
-            return Err("nothing can listen on port 0".into());
-        }
-        Ok(Self::Http {
-            host: host.as_str().trim_matches(['[', ']']).into(),
-            port: port.unwrap_or(80),
-        })
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::Http { host, port } if host.contains(':') => {
-                quote(&format!("http://[{host}]:{port}"))
-            }
-            Self::Http { host, port } => quote(&format!("http://{host}:{port}")),
-            Self::Unix(path) => quote(&format!("unix:{}", path.display())),
         }
     }
 }

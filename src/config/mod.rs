@@ -24,10 +24,11 @@ mod sections;
 pub mod show;
 mod tree;
 mod units;
+mod upstream;
 
 pub use headers::{HeaderRules, UpstreamHost};
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::{HeaderName, Method};
 use ipnet::IpNet;
@@ -179,8 +180,10 @@ pub struct Route {
     /// request for the bare prefix is redirected to it. No other ends with a slash;
     /// none has a percent sign, an empty or a dot segment.
     pub path: String,
-    /// Where requests go.
-    pub upstream: Upstream,
+    /// Where requests go: one of these, never empty, none twice; all https or none.
+    pub upstreams: Vec<Upstream>,
+    /// PEM file of the authorities that its https upstreams are checked by; `None`: the system's.
+    pub upstream_ca: Option<PathBuf>,
     /// What kind of tool it is.
     pub app: App,
     /// The tool's own credential, added by us.
@@ -212,7 +215,7 @@ pub enum HostPattern {
     Suffix(Host),
 }
 
-/// Where a route's requests go.
+/// Where a route's requests go: one address.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub enum Upstream {
     /// `http://host:port`; the host is a name or an address (IPv6 without brackets).
@@ -220,6 +223,13 @@ pub enum Upstream {
         /// Name or address.
         host: String,
         /// Port, 80 by default.
+        port: u16,
+    },
+    /// `https://host:port`; the host is what the certificate must be for.
+    Https {
+        /// Name or address.
+        host: String,
+        /// Port, 443 by default.
         port: u16,
     },
     /// `unix:/absolute/path`
@@ -283,17 +293,6 @@ pub struct Ui {
     pub accent: String,
     /// One line shown on sign-in and home.
     pub notice: Option<String>,
-}
-
-impl fmt::Display for Upstream {
-    /// As it is written in a configuration.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http { host, port } if host.contains(':') => write!(f, "http://[{host}]:{port}"),
-            Self::Http { host, port } => write!(f, "http://{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::{
     origin::Origin,
     read::Section,
     show::quote,
+    upstream,
 };
 use crate::http::site::Host;
 
@@ -53,7 +54,7 @@ fn one(
             format!("{} on {}", quote(path), host.show())
         });
     }
-    let upstream = table.required("upstream", "write \"http://host:port\" or \"unix:/path\"");
+    let upstreams = upstream::read(table);
     let app = table.value("app", App::default());
     let token = table.secret("token");
     if table.has("token") && app == App::Generic {
@@ -72,12 +73,14 @@ fn one(
     let connect_timeout = table.value("connect_timeout", limits.connect_timeout);
     let response_timeout = table.limit("response_timeout", limits.response_timeout);
     let stall_timeout = table.limit("stall_timeout", limits.stall_timeout);
+    let upstreams = upstreams?;
     Some(Route {
         name: name?,
         title,
         host,
         path,
-        upstream: upstream?,
+        upstreams: upstreams.list,
+        upstream_ca: upstreams.ca,
         app,
         token,
         access: access?,

@@ -109,6 +109,13 @@ impl<'t> Section<'_, 't> {
         Some(path)
     }
 
+    /// A path that need not be there.
+    pub(super) fn optional_path(&mut self, key: &'static str) -> Option<PathBuf> {
+        let (origin, path) = self.resolved(key)?;
+        self.record(key, origin, || show_path(&path));
+        Some(path)
+    }
+
     /// A path with a default; absolute.
     pub(super) fn path_or(&mut self, key: &'static str, default: PathBuf) -> PathBuf {
         let (origin, path) = if self.has(key) {

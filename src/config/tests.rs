@@ -145,11 +145,11 @@ fn a_route_takes_its_defaults_from_elsewhere() {
     );
     assert_eq!(route.path, "/");
     assert_eq!(
-        route.upstream,
-        Upstream::Http {
+        route.upstreams,
+        [Upstream::Http {
             host: "::1".into(),
             port: 80
-        }
+        }]
     );
     assert_eq!(route.connect_timeout, Duration::from_secs(2));
     assert_eq!(route.response_timeout, None);

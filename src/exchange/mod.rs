@@ -24,6 +24,7 @@ use crate::{
     runtime::{OpenStream, Signal, View, Worker},
     telemetry::{RequestId, access::Record},
     tunnel::Stop,
+    upstream,
 };
 
 /// One request and its answer.
@@ -58,14 +59,14 @@ pub struct Exchange {
     pub bytes_out: Cell<u64>,
     /// Keeps the head gate from taking the connection for idle.
     pub in_flight: OnceCell<InFlight>,
-    /// Whether it was sent to the upstream.
-    pub forwarded: Cell<bool>,
+    /// To which target of its route it was sent.
+    pub sent_to: Cell<Option<usize>>,
     /// Whether one of our own pages answers.
     pub ours: Cell<bool>,
     /// Whether the tool's answer has begun.
     pub streaming: Cell<bool>,
-    /// Whether a tunnel came of it.
-    pub tunnel: Cell<bool>,
+    /// The tunnel that came of it.
+    tunnel: OnceCell<upstream::Tunnel>,
     stream: OnceCell<OpenStream>,
     error: RefCell<Option<String>>,
 }
@@ -98,10 +99,10 @@ impl Exchange {
             status: Cell::new(0),
             bytes_in: Cell::new(0),
             bytes_out: Cell::new(0),
-            forwarded: Cell::new(false),
+            sent_to: Cell::new(None),
             ours: Cell::new(false),
             streaming: Cell::new(false),
-            tunnel: Cell::new(false),
+            tunnel: OnceCell::new(),
             stream: OnceCell::new(),
             error: RefCell::new(None),
         });
@@ -139,8 +140,9 @@ impl Exchange {
     }
 
     /// Writes the event that a tunnel opened.
-    pub fn tunnel_opened(&self) {
-        self.tunnel.set(true);
+    pub fn tunnel_opened(&self, tunnel: upstream::Tunnel) {
+        // Called once, by the gateway.
+        drop(self.tunnel.set(tunnel));
         self.status.set(StatusCode::SWITCHING_PROTOCOLS.as_u16());
         self.log("tunnel opened");
     }
@@ -252,8 +254,8 @@ impl Exchange {
             path: self.uri.path(),
             route: route.map(|route| route.name.as_str()),
             upstream: route
-                .filter(|_| self.forwarded.get())
-                .map(|route| route.upstream_text.as_str()),
+                .zip(self.sent_to.get())
+                .and_then(|(route, place)| route.targets.text(place)),
             status: self.status.get(),
             bytes_in: self.bytes_in.get(),
             bytes_out: self.bytes_out.get(),
@@ -272,7 +274,7 @@ impl Drop for Exchange {
         self.conn
             .open_exchanges
             .set(self.conn.open_exchanges.get().saturating_sub(1));
-        self.log(if self.tunnel.get() {
+        self.log(if self.tunnel.get().is_some() {
             "tunnel closed"
         } else {
             "request"

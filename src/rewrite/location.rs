@@ -40,28 +40,26 @@ fn below<'a>(path: &str, rules: &'a Rules) -> Option<&'a str> {
 /// Whether an authority is the tool: as we call it, as it calls itself on its own machine, or by
 /// the public name with its own or the public port.
 fn is_own(named: &Host, port: Option<u16>, rules: &Rules, host: &Host) -> bool {
-    let upstream_port = rules.upstream.as_ref().map(|(_, port)| *port);
-    let on_its_port = port.is_some() && port == upstream_port;
-    let upstream = rules.upstream.as_ref().is_some_and(|(name, _)| {
+    let ports = || rules.upstreams.iter().map(|(_, port)| *port);
+    let on_its_port = port.is_some_and(|port| ports().any(|its| its == port));
+    let upstream = rules.upstreams.iter().any(|(name, its)| {
         let name = name
             .parse::<Host>()
             .or_else(|_| format!("[{name}]").parse());
-        name.is_ok_and(|name| name == *named)
+        name.is_ok_and(|name| name == *named) && port.is_none_or(|port| port == *its)
     });
     let loopback = matches!(
         named.as_str(),
         "localhost" | "127.0.0.1" | "[::1]" | "0.0.0.0"
     );
     let public_port = port.is_none() || port == Some(rules.site.effective_port());
-    (upstream && (on_its_port || port.is_none()))
-        || (loopback && on_its_port)
-        || (named == host && (on_its_port || public_port))
+    upstream || (loopback && on_its_port) || (named == host && (on_its_port || public_port))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rewrite::tests::rules_of;
+    use crate::{config, rewrite::tests::rules_of};
 
     fn moved(route: &str, strip: bool, location: &str) -> String {
         let rules = rules_of(route, |route| route.strip_prefix = strip);
@@ -88,6 +86,30 @@ mod tests {
             ),
         ] {
             assert_eq!(moved("/", false, location), expected, "{location}");
+        }
+    }
+
+    #[test]
+    fn each_target_of_a_route_is_the_tool_with_its_own_port() {
+        let https = |host: &str, port| config::Upstream::Https {
+            host: host.to_owned(),
+            port,
+        };
+        let rules = rules_of("/", |route| {
+            route.upstreams = vec![https("lab-1", 443), https("fd00::2", 8443)];
+        });
+        let host = "lab.example.org".parse().unwrap();
+        for (location, is_public) in [
+            ("https://lab-1/x", true),
+            ("https://lab-1:443/x", true),
+            ("https://[fd00::2]:8443/x", true),
+            ("http://localhost:8443/x", true),
+            ("https://lab-1:8443/x", false),
+            ("https://lab-2/x", false),
+        ] {
+            let public = public(location, &rules, &host);
+            let expected = is_public.then(|| "https://lab.example.org/x".to_owned());
+            assert_eq!(public, expected, "{location}");
         }
     }
 

@@ -43,9 +43,8 @@ pub struct Rules {
     /// `X-Forwarded-Prefix`, where the prefix is taken off.
     forwarded_prefix: Option<HeaderValue>,
     identity: IdentityHeaders,
-    /// The upstream's own name and port; `None` for a unix socket, which has none unless we call it
-    /// by one.
-    upstream: Option<(Box<str>, u16)>,
+    /// The targets' own names and ports; unix sockets have none.
+    upstreams: Box<[(Box<str>, u16)]>,
     site: PublicUrl,
     public: bool,
     lends: bool,
@@ -66,7 +65,7 @@ impl Rules {
         let forwarded_prefix = strip.then(|| HeaderValue::from_str(prefix));
         let own_host = match route.headers.upstream_host {
             UpstreamHost::Client => None,
-            UpstreamHost::Upstream => OwnHost::new(&route.upstream),
+            UpstreamHost::Upstream => route.upstreams.first().and_then(OwnHost::new),
         };
         Ok(Self {
             route: id,
@@ -74,10 +73,16 @@ impl Rules {
             strip,
             forwarded_prefix: forwarded_prefix.and_then(Result::ok),
             identity: route.identity_headers,
-            upstream: match &route.upstream {
-                Upstream::Http { host, port } => Some((host.as_str().into(), *port)),
-                Upstream::Unix(_) => own_host.as_ref().map(|_| (own_host::ON_SOCKET.into(), 80)),
-            },
+            upstreams: route
+                .upstreams
+                .iter()
+                .filter_map(|upstream| match upstream {
+                    Upstream::Unix(_) if own_host.is_some() => {
+                        Some((own_host::ON_SOCKET.into(), 80))
+                    }
+                    upstream => authority(upstream),
+                })
+                .collect(),
             site: site.clone(),
             lends: route.token.is_some() || !route.headers.set.is_empty(),
             public: Policy::compile(id, &route.access).is_public(),
@@ -118,6 +123,15 @@ impl Rules {
     /// What is taken off public paths, and put before the tool's.
     fn stripped(&self) -> Option<&str> {
         self.strip.then_some(&*self.prefix)
+    }
+}
+
+fn authority(upstream: &Upstream) -> Option<(Box<str>, u16)> {
+    match upstream {
+        Upstream::Http { host, port } | Upstream::Https { host, port } => {
+            Some((host.as_str().into(), *port))
+        }
+        Upstream::Unix(_) => None,
     }
 }
 

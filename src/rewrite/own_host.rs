@@ -21,19 +21,20 @@ pub(super) struct OwnHost {
 }
 
 impl OwnHost {
-    /// Of a route's upstream.
+    /// Of a route's first upstream: the others of a list are the same tool, and the name is written
+    /// before one of them is picked.
     pub(super) fn new(upstream: &Upstream) -> Option<Self> {
-        let (host, origin) = match upstream {
-            Upstream::Unix(_) => (ON_SOCKET.to_owned(), format!("http://{ON_SOCKET}")),
-            Upstream::Http { .. } => {
-                let url = upstream.to_string();
-                let origin = url.strip_suffix(":80").unwrap_or(&url);
-                (
-                    origin.strip_prefix("http://")?.to_owned(),
-                    origin.to_owned(),
-                )
-            }
+        let url = match upstream {
+            Upstream::Unix(_) => format!("http://{ON_SOCKET}"),
+            Upstream::Http { .. } | Upstream::Https { .. } => upstream.to_string(),
         };
+        let default_port = if url.starts_with("https:") {
+            ":443"
+        } else {
+            ":80"
+        };
+        let origin = url.strip_suffix(default_port).unwrap_or(&url);
+        let (_, host) = origin.split_once("://")?;
         Some(Self {
             host: HeaderValue::try_from(host).ok()?,
             origin: HeaderValue::try_from(origin).ok()?,
@@ -86,7 +87,7 @@ mod tests {
     /// What the tool sees of a request to `https://LAB.example.org:443`.
     fn seen(upstream: Upstream, fields: &[(&'static str, &'static str)]) -> HeaderMap {
         let rules = rules_of("/", |route| {
-            route.upstream = upstream;
+            route.upstreams = vec![upstream];
             route.headers.upstream_host = UpstreamHost::Upstream;
         });
         sent(&rules, true, with("/", fields)).headers().clone()
@@ -173,7 +174,7 @@ mod tests {
             (Upstream::Unix("/run/lab".into()), "http://localhost/x"),
         ] {
             let rules = rules_of("/", |route| {
-                route.upstream = upstream;
+                route.upstreams = vec![upstream];
                 route.access = Access::Public;
                 route.headers.upstream_host = UpstreamHost::Upstream;
             });
@@ -181,7 +182,7 @@ mod tests {
             assert_eq!(got, ["location: https://lab.example.org/x"], "{location}");
         }
         let on_socket = rules_of("/", |route| {
-            route.upstream = Upstream::Unix("/run/lab".into());
+            route.upstreams = vec![Upstream::Unix("/run/lab".into())];
             route.access = Access::Public;
         });
         let theirs = ("location", "http://localhost/x");

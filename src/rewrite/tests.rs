@@ -23,10 +23,11 @@ pub(super) fn rules_of(path: &str, change: impl FnOnce(&mut Route)) -> Rules {
         title: String::new(),
         host: HostPattern::Exact(site().host),
         path: path.to_owned(),
-        upstream: Upstream::Http {
+        upstreams: vec![Upstream::Http {
             host: "127.0.0.1".to_owned(),
             port: 8888,
-        },
+        }],
+        upstream_ca: None,
         app: App::Generic,
         token: None,
         access: Access::SignedIn,

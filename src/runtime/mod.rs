@@ -40,7 +40,7 @@ use crate::{
     route::{RouteId, RouteTable, own},
     session::Sessions,
     ui::Look,
-    upstream::Timeouts,
+    upstream::{BadTarget, Roots, Targets, Timeouts},
 };
 
 /// One configuration, ready to serve. Immutable.
@@ -73,7 +73,18 @@ pub struct RouteError {
     /// Its name.
     pub route: String,
     /// Why.
-    pub source: BadToken,
+    pub source: RouteFault,
+}
+
+/// What is wrong with a route.
+#[derive(Debug, thiserror::Error)]
+pub enum RouteFault {
+    /// Its upstreams cannot be dialed.
+    #[error(transparent)]
+    Target(#[from] BadTarget),
+    /// No header can carry its token.
+    #[error(transparent)]
+    Token(#[from] BadToken),
 }
 
 /// One route, ready to serve.
@@ -87,8 +98,8 @@ pub struct Route {
     pub rules: Rules,
     /// Who may use it.
     pub policy: Policy,
-    /// Where it goes, for logs: `http://host:port` or `unix:/path`.
-    pub upstream_text: String,
+    /// Where it goes.
+    pub targets: Targets,
     /// How long we wait for it.
     pub timeouts: Timeouts,
     /// Whether it answered last.
@@ -96,15 +107,25 @@ pub struct Route {
 }
 
 impl Runtime {
-    /// Builds it; no I/O. `Err`: a route has a token that no header can carry. What needs files or
-    /// sockets is done by listeners and store.
+    /// Builds it; reads the authorities of https upstreams, and nothing else. `Err`: a route cannot
+    /// be served. Other files and sockets are for listeners and store.
     pub fn new(config: Config) -> Result<Self, RouteError> {
         let table = RouteTable::new(&config.routes, &config.server.public_url);
+        let mut roots = Roots::default();
         let routes: Vec<Route> = config
             .routes
             .into_iter()
             .enumerate()
-            .map(|(place, route)| Route::new(RouteId::new(place), route, &config.server.public_url))
+            .map(|(place, route)| {
+                let name = route.name.clone();
+                let id = RouteId::new(place);
+                Route::new(id, route, &config.server.public_url, &mut roots).map_err(|source| {
+                    RouteError {
+                        route: name,
+                        source,
+                    }
+                })
+            })
             .collect::<Result<_, _>>()?;
         let by_name = routes
             .iter()
@@ -144,15 +165,18 @@ impl Runtime {
 }
 
 impl Route {
-    fn new(id: RouteId, config: config::Route, public: &PublicUrl) -> Result<Self, RouteError> {
-        let rules = Rules::compile(id, &config, public).map_err(|source| RouteError {
-            route: config.name.clone(),
-            source,
-        })?;
+    fn new(
+        id: RouteId,
+        config: config::Route,
+        public: &PublicUrl,
+        roots: &mut Roots,
+    ) -> Result<Self, RouteFault> {
+        let rules = Rules::compile(id, &config, public)?;
+        let targets = Targets::new(&config.upstreams, config.upstream_ca.as_deref(), roots)?;
         Ok(Self {
             name: config.name.clone(),
             policy: Policy::compile(id, &config.access),
-            upstream_text: config.upstream.to_string(),
+            targets,
             timeouts: Timeouts {
                 connect: config.connect_timeout,
                 idle: rules.adapter().upstream_idle(),

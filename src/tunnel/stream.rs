@@ -4,7 +4,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
 };
-use tokio_rustls::server::TlsStream;
+use tokio_rustls::{client, server};
 
 /// A byte stream that can be cut in a way the peer does not take for an orderly end.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin {
@@ -26,8 +26,15 @@ impl Stream for UnixStream {
     fn reset_on_close(&self) {}
 }
 
-impl<S: Stream> Stream for TlsStream<S> {
+impl<S: Stream> Stream for client::TlsStream<S> {
     /// Without a `close_notify` the peer knows that it was cut (RFC 8446 §6.1).
+    fn reset_on_close(&self) {
+        self.get_ref().0.reset_on_close();
+    }
+}
+
+impl<S: Stream> Stream for server::TlsStream<S> {
+    /// As on the client's side.
     fn reset_on_close(&self) {
         self.get_ref().0.reset_on_close();
     }

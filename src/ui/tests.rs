@@ -62,6 +62,7 @@ fn problems(text: &str) -> Vec<Problem> {
             after: Duration::from_secs(5),
         },
         Problem::ToolUnreachable { tool: tool() },
+        Problem::ToolUntrusted { tool: tool() },
         Problem::TooManyFields { limit: 100 },
         Problem::TooManyRequests {
             retry_after: Duration::from_secs(30),

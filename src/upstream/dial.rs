@@ -1,93 +1,131 @@
-//! Opening a socket to a target.
+//! Opening a connection to a target, TLS included.
 
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    rc::Rc,
     time::Duration,
 };
 
 use tokio::{
-    net::{TcpStream, UnixStream, lookup_host},
+    net::{TcpStream, UnixStream},
     time::{Instant, timeout_at},
 };
 
-use super::{Error, error::name, link::Io};
+use super::{Error, link::Io, names::Names, target::Target};
 use crate::{config::Upstream, tcp};
 
-/// Connects within `limit`, name look-up included. The addresses of a name are tried in the
-/// resolver's order; each gets an equal share of the time that is left, so that one that swallows
-/// packets does not use up the others'.
-pub(super) async fn dial(target: &Upstream, limit: Duration) -> Result<Io, Error> {
-    let deadline = Instant::now() + limit;
-    match target {
-        Upstream::Http { host, port } => {
-            let addresses = lookup(target, host, *port, (deadline, limit)).await?;
-            connect(target, &addresses, (deadline, limit))
-                .await
-                .map(Io::Tcp)
+/// Connects within `limit`, name look-up and TLS handshake included. The addresses of a name are
+/// tried in the resolver's order; each gets an equal share of the time that is left, so that one that
+/// swallows packets does not use up the others'. Where all fail that were known for a while, the
+/// name is looked up again.
+pub(super) async fn dial(target: &Target, names: &Names, limit: Duration) -> Result<Io, Error> {
+    let dial = Dial {
+        target,
+        names,
+        deadline: Instant::now() + limit,
+        limit,
+    };
+    match &target.key.upstream {
+        Upstream::Http { host, port } | Upstream::Https { host, port } => {
+            match host.parse::<IpAddr>() {
+                Ok(address) => dial.connect(&[SocketAddr::new(address, 0)], *port).await,
+                Err(_) => dial.by_name(host, *port).await,
+            }
         }
-        Upstream::Unix(path) => match timeout_at(deadline, UnixStream::connect(path)).await {
+        Upstream::Unix(path) => match timeout_at(dial.deadline, UnixStream::connect(path)).await {
             Ok(Ok(stream)) => Ok(Io::Unix(stream)),
-            Ok(Err(source)) => Err(refused(target, source)),
-            Err(_) => Err(too_slow(target, limit)),
+            Ok(Err(source)) => Err(Failed::Connect(source).of(target)),
+            Err(_) => Err(dial.too_slow()),
         },
     }
 }
 
-async fn lookup(
-    target: &Upstream,
-    host: &str,
-    port: u16,
-    (deadline, limit): (Instant, Duration),
-) -> Result<Vec<SocketAddr>, Error> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    match timeout_at(deadline, lookup_host((host, port))).await {
-        Ok(Ok(addresses)) => Ok(addresses.collect()),
-        Ok(Err(source)) => Err(Error::Lookup {
-            target: name(target),
-            source,
-        }),
-        Err(_) => Err(too_slow(target, limit)),
-    }
+struct Dial<'a> {
+    target: &'a Target,
+    names: &'a Names,
+    deadline: Instant,
+    limit: Duration,
 }
 
-async fn connect(
-    target: &Upstream,
-    addresses: &[SocketAddr],
-    (deadline, limit): (Instant, Duration),
-) -> Result<TcpStream, Error> {
-    let mut failed = None;
-    for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
-        let now = Instant::now();
-        let share = deadline.saturating_duration_since(now) / u32::try_from(left).unwrap_or(1);
-        match timeout_at(now + share, open(*address)).await {
-            Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(source)) => failed = Some(source),
-            Err(_) => {}
+/// What became of one address.
+enum Failed {
+    Connect(io::Error),
+    Tls(io::Error),
+}
+
+impl Dial<'_> {
+    async fn by_name(&self, host: &str, port: u16) -> Result<Io, Error> {
+        let addresses = self.lookup(host).await?;
+        let error = match self.connect(&addresses, port).await {
+            Ok(io) => return Ok(io),
+            Err(error) => error,
+        };
+        if !self.names.doubt(host) {
+            return Err(error);
+        }
+        match self.lookup(host).await {
+            Ok(newer) if newer != addresses => self.connect(&newer, port).await,
+            _ => Err(error),
         }
     }
-    Err(failed.map_or_else(|| too_slow(target, limit), |source| refused(target, source)))
-}
 
-/// Small writes go out at once, and a peer that has vanished is noticed within a minute.
-async fn open(address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
-    tcp::tune(&stream)?;
-    Ok(stream)
-}
+    async fn lookup(&self, host: &str) -> Result<Rc<[SocketAddr]>, Error> {
+        match timeout_at(self.deadline, self.names.find(host)).await {
+            Ok(Ok(addresses)) => Ok(addresses),
+            Ok(Err(source)) => Err(Error::Lookup {
+                target: self.target.name.clone(),
+                source,
+            }),
+            Err(_) => Err(self.too_slow()),
+        }
+    }
 
-fn refused(target: &Upstream, source: io::Error) -> Error {
-    Error::Connect {
-        target: name(target),
-        source,
+    /// Tries one address after the other, all on this port.
+    async fn connect(&self, addresses: &[SocketAddr], port: u16) -> Result<Io, Error> {
+        let mut failed = None;
+        for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
+            let mut address = *address;
+            address.set_port(port);
+            let now = Instant::now();
+            let rest = self.deadline.saturating_duration_since(now);
+            let share = rest / u32::try_from(left).unwrap_or(1);
+            match timeout_at(now + share, self.open(address)).await {
+                Ok(Ok(stream)) => return Ok(stream),
+                Ok(Err(why)) => failed = Some(why),
+                Err(_) => {}
+            }
+        }
+        Err(failed.map_or_else(|| self.too_slow(), |why| why.of(self.target)))
+    }
+
+    /// Small writes go out at once, and a peer that has vanished is noticed within a minute.
+    async fn open(&self, address: SocketAddr) -> Result<Io, Failed> {
+        let stream = TcpStream::connect(address).await.map_err(Failed::Connect)?;
+        tcp::tune(&stream).map_err(Failed::Connect)?;
+        match &self.target.tls {
+            None => Ok(Io::Tcp(stream)),
+            Some(tls) => {
+                let stream = tls.handshake(stream).await.map_err(Failed::Tls)?;
+                Ok(Io::Tls(stream))
+            }
+        }
+    }
+
+    fn too_slow(&self) -> Error {
+        Error::ConnectTimeout {
+            target: self.target.name.clone(),
+            limit: self.limit,
+        }
     }
 }
 
-fn too_slow(target: &Upstream, limit: Duration) -> Error {
-    Error::ConnectTimeout {
-        target: name(target),
-        limit,
+impl Failed {
+    fn of(self, target: &Target) -> Error {
+        let target = target.name.clone();
+        match self {
+            Self::Connect(source) => Error::Connect { target, source },
+            Self::Tls(source) => Error::Tls { target, source },
+        }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::{io, time::Duration};
 
-use crate::config::Upstream;
-
 /// Why there is no answer, or not all of it. Each text is one sentence about this level; the cause
 /// follows as source.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +54,9 @@ pub enum Error {
         /// The resolver's word.
         source: io::Error,
     },
+    /// The route has no target: a fault of ours, since no configuration has such a route.
+    #[error("there is no target")]
+    NoTarget,
     /// The upstream does not speak HTTP as it should.
     #[error("{target} {what}")]
     Protocol {
@@ -90,6 +91,14 @@ pub enum Error {
         /// `stall_timeout`
         limit: Duration,
     },
+    /// The other end could not show that it is the upstream, or speaks no TLS.
+    #[error("TLS handshake with {target} failed")]
+    Tls {
+        /// Where to.
+        target: String,
+        /// What rustls says.
+        source: io::Error,
+    },
 }
 
 /// What to tell the client.
@@ -106,11 +115,14 @@ pub enum Kind {
 }
 
 impl Error {
-    /// Whether no connection could be had: nobody is there.
+    /// Whether no connection could be had: nobody is there, or nobody whom we may talk to.
     pub const fn is_away(&self) -> bool {
         matches!(
             self,
-            Self::Connect { .. } | Self::ConnectTimeout { .. } | Self::Lookup { .. }
+            Self::Connect { .. }
+                | Self::ConnectTimeout { .. }
+                | Self::Lookup { .. }
+                | Self::Tls { .. }
         )
     }
 
@@ -122,21 +134,14 @@ impl Error {
             | Self::Connect { .. }
             | Self::Cut { .. }
             | Self::Lookup { .. }
-            | Self::Protocol { .. } => Kind::BadGateway,
+            | Self::NoTarget
+            | Self::Protocol { .. }
+            | Self::Tls { .. } => Kind::BadGateway,
             Self::ConnectTimeout { .. } | Self::ResponseTimeout { .. } | Self::Stalled { .. } => {
                 Kind::Timeout
             }
             Self::RequestBody { .. } => Kind::Request,
         }
-    }
-}
-
-/// The target as an operator writes it: `127.0.0.1:8888`, `[::1]:8888`, `unix:/run/tool.sock`.
-pub(super) fn name(target: &Upstream) -> String {
-    match target {
-        Upstream::Http { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-        Upstream::Http { host, port } => format!("{host}:{port}"),
-        Upstream::Unix(path) => format!("unix:{}", path.display()),
     }
 }
 

@@ -14,6 +14,7 @@ use tokio::{
     net::{TcpStream, UnixStream},
     time::Instant,
 };
+use tokio_rustls::client::TlsStream;
 
 use crate::tunnel::Stream;
 
@@ -22,6 +23,8 @@ use crate::tunnel::Stream;
 pub enum Io {
     /// With `TCP_NODELAY` and keep-alive.
     Tcp(TcpStream),
+    /// TLS over such a one; the other end has shown who it is.
+    Tls(Box<TlsStream<TcpStream>>),
     /// A unix stream socket.
     Unix(UnixStream),
 }
@@ -30,6 +33,7 @@ impl Stream for Io {
     fn reset_on_close(&self) {
         match self {
             Self::Tcp(io) => io.reset_on_close(),
+            Self::Tls(io) => io.reset_on_close(),
             Self::Unix(io) => io.reset_on_close(),
         }
     }
@@ -156,6 +160,7 @@ impl AsyncRead for Io {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_read(cx, buf),
+            Self::Tls(io) => Pin::new(io.as_mut()).poll_read(cx, buf),
             Self::Unix(io) => Pin::new(io).poll_read(cx, buf),
         }
     }
@@ -169,6 +174,7 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_write(cx, buf),
+            Self::Tls(io) => Pin::new(io.as_mut()).poll_write(cx, buf),
             Self::Unix(io) => Pin::new(io).poll_write(cx, buf),
         }
     }
@@ -180,6 +186,7 @@ impl AsyncWrite for Io {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_write_vectored(cx, bufs),
+            Self::Tls(io) => Pin::new(io.as_mut()).poll_write_vectored(cx, bufs),
             Self::Unix(io) => Pin::new(io).poll_write_vectored(cx, bufs),
         }
     }
@@ -191,6 +198,7 @@ impl AsyncWrite for Io {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_flush(cx),
+            Self::Tls(io) => Pin::new(io.as_mut()).poll_flush(cx),
             Self::Unix(io) => Pin::new(io).poll_flush(cx),
         }
     }
@@ -198,6 +206,7 @@ impl AsyncWrite for Io {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(io) => Pin::new(io).poll_shutdown(cx),
+            Self::Tls(io) => Pin::new(io.as_mut()).poll_shutdown(cx),
             Self::Unix(io) => Pin::new(io).poll_shutdown(cx),
         }
     }

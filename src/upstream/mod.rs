@@ -1,22 +1,27 @@
 //! Connections to upstreams: pooled for requests, one of its own for each WebSocket.
 //!
-//! In: a target and a request that is ready to go. Out: the answer with a streaming body, or a
-//! bare stream after a 101. Each worker thread has its own [`Pool`]; nothing here is shared
+//! In: a route's targets and a request that is ready to go. Out: the answer with a streaming body, or
+//! a bare stream after a 101. Each worker thread has its own [`Pool`]; nothing here is shared
 //! between threads, and no request allocates for the pool's sake when a connection is at hand.
 //! Not here: what a request says (`rewrite`), which upstream it goes to (`route`).
 //! RFC 9112 §9 (connections), RFC 9110 §9.2.2 (repeating), RFC 6455 §4 (handshake).
 
+mod balance;
 mod body;
 mod connection;
 mod dial;
 mod error;
+mod health;
 mod link;
+mod names;
 mod pool;
 mod rack;
 mod replay;
 mod slots;
+mod target;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod websocket;
 
 use std::time::Duration;
@@ -27,6 +32,9 @@ pub use self::{
     error::{Error, Kind},
     link::Io,
     pool::Pool,
+    rack::Tunnel,
+    target::{BadTarget, Targets},
+    tls::{BadRoots, Roots},
     websocket::Upgraded,
 };
 
@@ -48,7 +56,7 @@ pub struct Options {
 /// The limits of one request.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
-    /// Opening a connection, name look-up included.
+    /// Opening a connection, name look-up and TLS handshake included.
     pub connect: Duration,
     /// How long the connection may be kept idle afterwards; less than the upstream itself keeps
     /// it, so that we are the first to close.

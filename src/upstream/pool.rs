@@ -1,9 +1,14 @@
 //! The pool: racks by target, one sweeper, and the rule of when a request is sent again.
+//!
+//! A request that was not sent, because a target could not be connected to, goes to the next target
+//! of its route; which that is, says `balance`.
 
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    error::Error as _,
     rc::{Rc, Weak},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,15 +20,18 @@ use tokio::{
 };
 
 use super::{
-    Error, Options, Timeouts,
+    Error, Io, Options, Timeouts,
+    balance::{Tried, choose},
     body::UpstreamBody,
     connection::{Again, Connection, RequestBody, handshake},
     dial::dial,
+    health::Attempt,
+    names::Names,
     rack::{Home, Lease, Rack},
     replay::{Replay, Spares},
     slots::Slot,
+    target::{Key, Target, Targets},
 };
-use crate::config::Upstream;
 
 /// The upstream connections of one worker thread, to be used in its `LocalRuntime` only. Cheap to
 /// clone. A connection carries nothing from one request to the next.
@@ -33,67 +41,110 @@ pub struct Pool<B>(Rc<Inner<B>>);
 #[derive(Debug)]
 struct Inner<B> {
     options: Options,
-    racks: RefCell<HashMap<Upstream, Rc<Rack<B>>>>,
+    racks: RefCell<HashMap<Key, Rc<Rack<B>>>>,
+    names: Names,
     spares: Spares,
     sweeping: Cell<bool>,
+    /// Choices among several targets so far.
+    turn: Cell<usize>,
 }
+
+/// The way of one request through the targets of its route.
+#[derive(Debug)]
+pub(super) struct Way<'a, B> {
+    pool: &'a Pool<B>,
+    targets: &'a Targets,
+    /// Told of each target that is tried.
+    told: &'a Cell<Option<usize>>,
+    tried: Tried,
+}
+
+/// One target of several that is tried; `None` where there is no other.
+pub(super) type Trial = Option<Attempt>;
 
 impl<B: RequestBody> Pool<B> {
     /// An empty pool.
     pub fn new(options: Options) -> Self {
+        Self::with(options, Names::default())
+    }
+
+    /// One that asks somebody else than the system for names.
+    #[cfg(test)]
+    pub(super) fn with_resolver(options: Options, resolver: super::names::Resolver) -> Self {
+        Self::with(options, Names::new(resolver))
+    }
+
+    fn with(options: Options, names: Names) -> Self {
         Self(Rc::new(Inner {
             options,
             racks: RefCell::default(),
+            names,
             spares: Spares::default(),
             sweeping: Cell::new(false),
+            turn: Cell::new(0),
         }))
     }
 
-    /// Sends a request and gives the answer's head with its body to come.
+    /// Sends a request to one of `targets` and gives the answer's head with its body to come. `told`
+    /// gets the place of each target that is tried, and so holds the one that was used.
     ///
     /// `request` has an origin-form target and exactly one `Host`; the version is ours.
     ///
     /// It is sent again, once and on a fresh connection, when a connection that was used before
     /// failed and either hyper had not begun to send it, or not a byte of an answer had come and
-    /// it is a GET, HEAD, OPTIONS or TRACE without a body.
+    /// it is a GET, HEAD, OPTIONS or TRACE without a body. A target that cannot be connected to has
+    /// been sent nothing: another one is tried, each once.
     pub async fn send(
         &self,
-        target: &Upstream,
+        targets: &Targets,
         request: Request<B>,
         timeouts: &Timeouts,
+        told: &Cell<Option<usize>>,
     ) -> Result<Response<UpstreamBody<B>>, Error> {
         debug_assert!(
             is_ours(&request),
             "origin form and one Host, {:?}",
             request.uri()
         );
-        let rack = self.rack(target);
-        let slot = rack.slot().await?;
         let mut request = request;
+        let mut again = false;
         let limit = timeouts.response;
-        if let Some(mut connection) = rack.pop() {
-            let replay = Replay::of(&request, &self.0.spares);
-            match connection.exchange(request, &rack.name, limit).await {
-                Ok(response) => {
-                    if let Some(replay) = replay {
-                        replay.discard(&self.0.spares);
+        let mut way = self.way(targets, told);
+        loop {
+            let (rack, trial) = way.next()?;
+            let slot = rack.slot().await?;
+            if !again && let Some(mut connection) = rack.pop() {
+                let replay = Replay::of(&request, &self.0.spares);
+                match connection.exchange(request, rack.name(), limit).await {
+                    Ok(response) => {
+                        if let Some(replay) = replay {
+                            replay.discard(&self.0.spares);
+                        }
+                        if trial.is_some() {
+                            rack.connected();
+                        }
+                        return Ok(lend(response, connection, (rack, slot), timeouts));
                     }
-                    return Ok(lend(response, connection, (rack, slot), timeouts));
-                }
-                Err(failed) => {
-                    request = match (failed.again, replay) {
-                        (Again::Unsent(request), _) => *request,
-                        (Again::Unanswered, Some(replay)) => replay.into_request(),
-                        _ => return Err(failed.error),
-                    };
-                    tracing::debug!(error = %failed.error, "sent again on a fresh connection");
+                    Err(failed) => {
+                        request = match (failed.again, replay) {
+                            (Again::Unsent(request), _) => *request,
+                            (Again::Unanswered, Some(replay)) => replay.into_request(),
+                            _ => return Err(failed.error),
+                        };
+                        again = true;
+                        tracing::debug!(error = %failed.error, "sent again on a fresh connection");
+                    }
                 }
             }
-        }
-        let mut connection = open(&rack, timeouts).await?;
-        match connection.exchange(request, &rack.name, limit).await {
-            Ok(response) => Ok(lend(response, connection, (rack, slot), timeouts)),
-            Err(failed) => Err(failed.error),
+            // Boxed, so that requests that find a connection need not hold room for it.
+            let Some(io) = Box::pin(way.dial(&rack, trial, timeouts.connect)).await? else {
+                continue;
+            };
+            let mut connection = open(&rack, io).await?;
+            return match connection.exchange(request, rack.name(), limit).await {
+                Ok(response) => Ok(lend(response, connection, (rack, slot), timeouts)),
+                Err(failed) => Err(failed.error),
+            };
         }
     }
 
@@ -107,19 +158,92 @@ impl<B: RequestBody> Pool<B> {
         self.0.racks.borrow().is_empty()
     }
 
-    fn rack(&self, target: &Upstream) -> Rc<Rack<B>> {
-        if let Some(rack) = self.0.racks.borrow().get(target) {
+    pub(super) fn way<'a>(
+        &'a self,
+        targets: &'a Targets,
+        told: &'a Cell<Option<usize>>,
+    ) -> Way<'a, B> {
+        Way {
+            pool: self,
+            targets,
+            told,
+            tried: Tried::default(),
+        }
+    }
+
+    fn rack(&self, target: &Arc<Target>) -> Rc<Rack<B>> {
+        if let Some(rack) = self.0.racks.borrow().get(&target.key) {
             return Rc::clone(rack);
         }
         let rack = Rack::new(target, self.0.options);
         self.0
             .racks
             .borrow_mut()
-            .insert(target.clone(), Rc::clone(&rack));
+            .insert(target.key.clone(), Rc::clone(&rack));
         if !self.0.sweeping.replace(true) {
             spawn_local(sweep(Rc::downgrade(&self.0)));
         }
         rack
+    }
+}
+
+impl<B: RequestBody> Way<'_, B> {
+    /// The target to try next.
+    pub(super) fn next(&mut self) -> Result<(Rc<Rack<B>>, Trial), Error> {
+        let list = self.targets.list();
+        if let [only] = list {
+            self.told.set(Some(0));
+            return Ok((self.pool.rack(only), None));
+        }
+        let now = Instant::now();
+        let pool = &self.pool.0;
+        let turn = pool.turn.get().wrapping_add(1);
+        let place = {
+            let racks = pool.racks.borrow();
+            let standing = |target: &Arc<Target>| {
+                let rack = racks.get(&target.key);
+                rack.map(|rack| rack.standing(now)).unwrap_or_default()
+            };
+            choose(list.iter().map(standing), self.tried, turn)
+        };
+        let chosen = place.and_then(|place| Some((place, list.get(place)?)));
+        let (place, target) = chosen.ok_or(Error::NoTarget)?;
+        pool.turn.set(turn);
+        self.tried.add(place);
+        self.told.set(Some(place));
+        let rack = self.pool.rack(target);
+        rack.last.set(turn);
+        let attempt = rack.health.begin(now);
+        Ok((rack, Some(attempt)))
+    }
+
+    /// Connects. `None`: it cannot be, but another target is left.
+    pub(super) async fn dial(
+        &self,
+        rack: &Rack<B>,
+        trial: Trial,
+        limit: Duration,
+    ) -> Result<Option<Io>, Error> {
+        let result = dial(&rack.target, &self.pool.0.names, limit).await;
+        let Some(attempt) = trial else {
+            return result.map(Some);
+        };
+        let error = match result {
+            Ok(io) => {
+                rack.connected();
+                return Ok(Some(io));
+            }
+            Err(error) => error,
+        };
+        if let Some(aside) = rack.health.failed(attempt, Instant::now()) {
+            let cause = error.source().map(ToString::to_string);
+            let (cause, seconds) = (cause.as_deref(), aside.as_secs());
+            tracing::warn!(%error, cause, seconds, "an upstream is put aside");
+        }
+        if self.tried.is_all(self.targets.list().len()) {
+            return Err(error);
+        }
+        Ok(None)
     }
 }
 
@@ -145,10 +269,9 @@ fn lend<B: RequestBody>(
     response.map(|body| UpstreamBody::new(body, lease, timeouts.stall))
 }
 
-async fn open<B: RequestBody>(rack: &Rack<B>, timeouts: &Timeouts) -> Result<Connection<B>, Error> {
-    let io = dial(&rack.target, timeouts.connect).await?;
+async fn open<B: RequestBody>(rack: &Rack<B>, io: Io) -> Result<Connection<B>, Error> {
     let (sender, link, driver) = handshake(io).await.map_err(|source| Error::Closed {
-        target: rack.name.clone(),
+        target: rack.name().to_owned(),
         source,
     })?;
     Ok(Connection::spawn(sender, link, driver))
@@ -163,7 +286,7 @@ async fn sweep<B: RequestBody>(pool: Weak<Inner<B>>) {
         let mut racks = pool.racks.borrow_mut();
         racks.retain(|_, rack| {
             rack.sweep(now);
-            !rack.is_forgotten()
+            !rack.is_forgotten(now)
         });
         if racks.is_empty() {
             pool.sweeping.set(false);

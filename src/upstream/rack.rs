@@ -1,6 +1,11 @@
 //! The connections of one target: the idle ones on the rack, the lent ones with a lease.
 
-use std::{cell::RefCell, rc::Rc, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     task::spawn_local,
@@ -9,22 +14,30 @@ use tokio::{
 
 use super::{
     Error, Options,
+    balance::Standing,
     connection::{Connection, RequestBody},
-    error::name,
+    health::Health,
     slots::{Answer, Slot, Slots},
+    target::Target,
 };
-use crate::config::Upstream;
 
 /// One target. The rack is last in, first out: what is used stays warm, the rest ages.
 #[derive(Debug)]
 pub(super) struct Rack<B> {
-    pub(super) target: Upstream,
-    /// For messages.
-    pub(super) name: String,
+    pub(super) target: Arc<Target>,
+    /// Looked at only where a route has several targets.
+    pub(super) health: Health,
+    /// The turn that it had last, of the choices among several targets.
+    pub(super) last: Cell<usize>,
     options: Options,
     idle: RefCell<Vec<Idle<B>>>,
     slots: Rc<Slots>,
+    tunnels: Tunnel,
 }
+
+/// What a tunnel holds while it is open, so that it is counted where it goes to.
+#[derive(Debug, Default)]
+pub struct Tunnel(Rc<()>);
 
 #[derive(Debug)]
 struct Idle<B> {
@@ -53,14 +66,46 @@ pub(super) enum Home<B> {
 }
 
 impl<B: RequestBody> Rack<B> {
-    pub(super) fn new(target: &Upstream, options: Options) -> Rc<Self> {
+    pub(super) fn new(target: &Arc<Target>, options: Options) -> Rc<Self> {
         Rc::new(Self {
-            target: target.clone(),
-            name: name(target),
+            target: Arc::clone(target),
+            health: Health::default(),
+            last: Cell::default(),
             options,
             idle: RefCell::default(),
             slots: Slots::new(options.max_active, options.max_waiting),
+            tunnels: Tunnel::default(),
         })
+    }
+
+    /// For messages.
+    pub(super) fn name(&self) -> &str {
+        &self.target.name
+    }
+
+    /// How it stands among other targets.
+    pub(super) fn standing(&self, now: Instant) -> Standing {
+        Standing {
+            aside: self.health.aside(now),
+            load: self.slots.load() + self.open_tunnels(),
+            last: self.last.get(),
+        }
+    }
+
+    /// The target is there.
+    pub(super) fn connected(&self) {
+        if self.health.connected() {
+            tracing::info!(upstream = self.name(), "an upstream is back");
+        }
+    }
+
+    /// Counts a tunnel in, until what is given is dropped.
+    pub(super) fn tunnel(&self) -> Tunnel {
+        Tunnel(Rc::clone(&self.tunnels.0))
+    }
+
+    fn open_tunnels(&self) -> usize {
+        Rc::strong_count(&self.tunnels.0) - 1
     }
 
     /// The right to use one connection; waits for it in a queue, within limits.
@@ -92,9 +137,12 @@ impl<B: RequestBody> Rack<B> {
             .retain(|idle| self.is_good(idle, now));
     }
 
-    /// Nothing is idle, and nobody else knows of this rack.
-    pub(super) fn is_forgotten(self: &Rc<Self>) -> bool {
-        Rc::strong_count(self) == 1 && self.idle.borrow().is_empty()
+    /// Nothing is idle, nobody else knows of this rack, and nothing bad is known of the target.
+    pub(super) fn is_forgotten(self: &Rc<Self>, now: Instant) -> bool {
+        Rc::strong_count(self) == 1
+            && self.open_tunnels() == 0
+            && self.idle.borrow().is_empty()
+            && !self.health.is_known(now)
     }
 
     pub(super) fn idle(&self) -> usize {
@@ -118,7 +166,7 @@ impl<B: RequestBody> Rack<B> {
 
     fn busy(&self) -> Error {
         Error::Busy {
-            target: self.name.clone(),
+            target: self.name().to_owned(),
             active: self.slots.active(),
         }
     }
@@ -150,7 +198,7 @@ impl<B: RequestBody> Lease<B> {
     pub(super) fn name(&self) -> String {
         match &self.home {
             Home::None(name) => name.clone(),
-            Home::Rack { rack, .. } => rack.name.clone(),
+            Home::Rack { rack, .. } => rack.name().to_owned(),
         }
     }
 

@@ -58,6 +58,11 @@ impl Slots {
         self.active.get()
     }
 
+    /// Requests that run or wait.
+    pub(super) fn load(&self) -> usize {
+        self.active.get() + self.queue.borrow().len()
+    }
+
     /// Nobody overtakes the queue: a slot that is given back goes to its head.
     pub(super) fn ask(self: &Rc<Self>) -> Answer {
         if self.active.get() < self.max_active {

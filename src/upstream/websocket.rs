@@ -3,6 +3,7 @@
 //! RFC 6455 §4.2.2, RFC 9110 §7.8. A refusal is an answer like any other.
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     pin::{Pin, pin},
     task::Poll,
@@ -24,12 +25,10 @@ use super::{
     connection::{
         Connection, Driver, RequestBody, failed, handshake, prepare, protocol, too_slow, within,
     },
-    dial::dial,
-    error::name,
     pool::is_ours,
-    rack::{Home, Lease},
+    rack::{Home, Lease, Tunnel},
+    target::Targets,
 };
-use crate::config::Upstream;
 
 /// What became of a handshake.
 #[derive(Debug)]
@@ -44,6 +43,8 @@ pub enum Upgraded<B: RequestBody> {
         io: Io,
         /// What came with the 101; the first bytes of the stream.
         early: Bytes,
+        /// To be held while the stream is open.
+        tunnel: Tunnel,
     },
 }
 
@@ -52,12 +53,13 @@ impl<B: RequestBody> Pool<B> {
     /// a running request, before the 101 or after it.
     ///
     /// `request` is as for [`Pool::send`], with its `Upgrade`, `Connection` and `Sec-WebSocket-*`
-    /// fields.
+    /// fields; so are the others.
     pub async fn upgrade(
         &self,
-        target: &Upstream,
+        targets: &Targets,
         request: Request<B>,
         timeouts: &Timeouts,
+        told: &Cell<Option<usize>>,
     ) -> Result<Upgraded<B>, Error> {
         debug_assert!(
             is_ours(&request),
@@ -65,8 +67,16 @@ impl<B: RequestBody> Pool<B> {
             request.uri()
         );
         let expected = request.headers().get(SEC_WEBSOCKET_KEY).map(accept);
-        let io = dial(target, timeouts.connect).await?;
-        let name = name(target);
+        let mut way = self.way(targets, told);
+        let (rack, tunnel, io) = loop {
+            let (rack, trial) = way.next()?;
+            let tunnel = rack.tunnel();
+            if let Some(io) = way.dial(&rack, trial, timeouts.connect).await? {
+                break (rack, tunnel, io);
+            }
+        };
+        let name = rack.name().to_owned();
+        drop(rack);
         let closed = |source| Error::Closed {
             target: name.clone(),
             source,
@@ -110,6 +120,7 @@ impl<B: RequestBody> Pool<B> {
             io: parts.io.into_inner().io,
             // A copy, since the original holds on to hyper's whole read buffer.
             early: Bytes::copy_from_slice(&parts.read_buf),
+            tunnel,
         })
     }
 }

@@ -24,3 +24,4 @@ mod returns;
 mod sessions;
 mod support;
 mod tunnels;
+mod upstreams;

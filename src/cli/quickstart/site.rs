@@ -27,7 +27,7 @@ pub(super) fn configuration(
     // Not by way of the text, where paths would need quoting, and could not hold all bytes.
     state.clone_into(&mut config.server.state_dir);
     for route in &mut config.routes {
-        route.upstream = Upstream::Unix(jupyter.to_owned());
+        route.upstreams = vec![Upstream::Unix(jupyter.to_owned())];
     }
     Ok(config)
 }
@@ -93,7 +93,7 @@ mod tests {
         let [route] = &config.routes[..] else {
             panic!("one route")
         };
-        assert_eq!(route.upstream, Upstream::Unix(socket.into()));
+        assert_eq!(route.upstreams, [Upstream::Unix(socket.into())]);
         assert_eq!(
             route.host,
             HostPattern::Exact(JUPYTER_HOST.parse().unwrap())

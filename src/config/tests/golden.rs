@@ -142,7 +142,7 @@ fn routes_that_are_wrong_by_themselves() {
 name = "hosts"
 host = "a.*.example.org"
 path = "lab"
-upstream = "https://lab"
+upstream = "ftp://lab"
 app = "jupiter"
 access = "everyone"
 [[route]]
@@ -212,6 +212,45 @@ path = "/other"
 upstream = "http://lab"
 access = "public"
 request_headers = ["X-Api-Key"]
+"#
+    ));
+}
+
+#[test]
+fn upstreams_that_do_not_go_together() {
+    insta::assert_snapshot!(told(
+        r#"[[route]]
+name = "none"
+path = "/none"
+upstream = []
+access = "public"
+[[route]]
+name = "mixed"
+path = "/mixed"
+upstream = ["http://a", "https://b", "unix:/c"]
+access = "public"
+[[route]]
+name = "twice"
+path = "/twice"
+upstream = ["https://a", "https://A:443/", "https://b:0", 7]
+access = "public"
+[[route]]
+name = "number"
+path = "/number"
+upstream = 8888
+access = "public"
+[[route]]
+name = "plain"
+path = "/plain"
+upstream = "http://a"
+upstream_ca = "ca.pem"
+access = "public"
+[[route]]
+name = "empty"
+path = "/empty"
+upstream = "https://a"
+upstream_ca = ""
+access = "public"
 "#
     ));
 }

@@ -66,7 +66,7 @@ fn line() -> impl Strategy<Value = String> {
          [identity.local]\n[[identity.local.user]]\n[ui]",
     );
     let key = one_of(
-        "name\naddress\ntls\ntls.key\npath\nhost\nupstream\naccess\ntoken\napp\npublic_url\nidle\n\
+        "name\naddress\ntls\ntls.key\npath\nhost\nupstream\nupstream_ca\naccess\ntoken\napp\npublic_url\nidle\n\
          max_headers\nmax_body\nuser\nusers\nproxies\npassword\naccess.users",
     );
     let value = one_of(
@@ -82,6 +82,8 @@ fn line() -> impl Strategy<Value = String> {
         "none"
         "15m"
         "http://a:1"
+        "https://a"
+        ["http://a:1", "https://a"]
         "[::1]:1"
         "*.a"
         []
@@ -150,10 +152,12 @@ fn route_table() -> impl Strategy<Value = String> {
         "[{ groups = [\"a \\\"b\\\" \u{e4}\"] }, { emails = [\"*@X.org\"], networks = [\"::1\"] }]",
     ]);
     let upstream = prop::sample::select(vec![
-        "http://lab",
-        "http://[::1]:8888/",
-        "http://10.0.0.1:1",
-        "unix:/run/lab socket",
+        "\"http://lab\"",
+        "\"http://[::1]:8888/\"",
+        "\"https://[fd00::1]\"\nupstream_ca = \"ca.pem\"",
+        "\"unix:/run/lab socket\"",
+        "[\"http://10.0.0.1:1\", \"unix:/run/lab\", \"http://lab:2\"]",
+        "[\"https://a\", \"https://b:8443\"]",
     ]);
     let more = prop::sample::select(vec![
         "",
@@ -164,6 +168,6 @@ fn route_table() -> impl Strategy<Value = String> {
         "max_body = \"1MiB\"\nconnect_timeout = \"1m30s\"\nresponse_timeout = \"2m\"\n",
     ]);
     (access, upstream, more).prop_map(|(access, upstream, more)| {
-        format!("access = {access}\nupstream = \"{upstream}\"\n{more}")
+        format!("access = {access}\nupstream = {upstream}\n{more}")
     })
 }

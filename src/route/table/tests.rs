@@ -13,10 +13,11 @@ fn route(host: &str, path: &str) -> config::Route {
             None => HostPattern::Exact(host.parse().unwrap()),
         },
         path: path.to_owned(),
-        upstream: config::Upstream::Http {
+        upstreams: vec![config::Upstream::Http {
             host: "127.0.0.1".to_owned(),
             port: 8888,
-        },
+        }],
+        upstream_ca: None,
         app: config::App::Generic,
         token: None,
         access: config::Access::SignedIn,

@@ -87,6 +87,11 @@ pub enum Problem {
         /// Title of the route.
         tool: String,
     },
+    /// 502: who answers in the tool's place cannot show that it is the tool.
+    ToolUntrusted {
+        /// Title of the route.
+        tool: String,
+    },
     /// 431: too many header fields.
     TooManyFields {
         /// `max_headers`.
@@ -132,7 +137,9 @@ impl Problem {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::SignInRequired { .. } => StatusCode::UNAUTHORIZED,
-            Self::ToolBadAnswer { .. } | Self::ToolUnreachable { .. } => StatusCode::BAD_GATEWAY,
+            Self::ToolBadAnswer { .. }
+            | Self::ToolUnreachable { .. }
+            | Self::ToolUntrusted { .. } => StatusCode::BAD_GATEWAY,
             Self::ToolTimeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
@@ -160,6 +167,7 @@ impl Problem {
             Self::ToolBusy { .. } => "tool_busy",
             Self::ToolTimeout { .. } => "tool_timeout",
             Self::ToolUnreachable { .. } => "tool_unreachable",
+            Self::ToolUntrusted { .. } => "tool_untrusted",
             Self::TooManyFields { .. } => "too_many_fields",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::UnknownHost => "unknown_host",
@@ -241,6 +249,7 @@ impl Problem {
             | Self::ToolBusy { .. }
             | Self::ToolTimeout { .. }
             | Self::ToolUnreachable { .. }
+            | Self::ToolUntrusted { .. }
             | Self::TooManyFields { .. }
             | Self::TooManyRequests { .. } => Some(Action::retry()),
             Self::BadRequest(_)

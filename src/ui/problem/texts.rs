@@ -158,6 +158,15 @@ impl Problem {
                 "It may still be starting. If it stays away, the administrator can see whether it \
                  runs and whether `upstream` of the route is right.",
             ),
+            Self::ToolUntrusted { tool } => Texts::new(
+                "The tool could not show who it is",
+                format!(
+                    "The certificate of {tool} is not the expected one, so nothing was sent to it."
+                ),
+                Administrator,
+                "It must be for the host in `upstream` of the route and signed by an authority of \
+                 `upstream_ca` or of the system. The log says what is wrong with it.",
+            ),
             Self::TooManyFields { limit } => Texts::new(
                 "The browser sends too much along",
                 format!("A request may have {limit} header fields; this one has more."),

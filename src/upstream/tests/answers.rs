@@ -22,7 +22,11 @@ async fn last(answer: &'static str) -> Origin {
 }
 
 async fn fetch(pool: &Pool<TestBody>, origin: &Origin) -> Result<String, Error> {
-    text(pool.send(&origin.target, get("/"), &timeouts()).await?).await
+    text(
+        pool.send(&origin.target, get("/"), &timeouts(), &told())
+            .await?,
+    )
+    .await
 }
 
 #[tokio::test(flavor = "local")]
@@ -51,7 +55,7 @@ async fn a_body_without_a_length_ends_with_the_connection() {
 async fn sizes_are_kept_and_trailers_pass() {
     let origin = once(OK).await;
     let response = pool()
-        .send(&origin.target, get("/"), &timeouts())
+        .send(&origin.target, get("/"), &timeouts(), &told())
         .await
         .unwrap();
     assert_eq!(response.body().size_hint().exact(), Some(2));
@@ -61,7 +65,7 @@ async fn sizes_are_kept_and_trailers_pass() {
                   2\r\nok\r\n0\r\nx-sum: 7\r\n\r\n";
     let (pool, origin) = (pool(), once(answer).await);
     let response = pool
-        .send(&origin.target, get("/"), &timeouts())
+        .send(&origin.target, get("/"), &timeouts(), &told())
         .await
         .unwrap();
     assert_eq!(response.body().size_hint().exact(), None);
@@ -88,7 +92,7 @@ async fn a_body_dropped_half_way_closes_its_connection() {
     .await;
     let pool = pool();
     let response = pool
-        .send(&origin.target, get("/"), &timeouts())
+        .send(&origin.target, get("/"), &timeouts(), &told())
         .await
         .unwrap();
     let mut body = response.into_body();
@@ -118,7 +122,8 @@ async fn an_abandoned_request_closes_its_connection() {
     .await;
     let pool = pool();
     let limits = timeouts();
-    let mut sending = Box::pin(pool.send(&origin.target, get("/"), &limits));
+    let told = told();
+    let mut sending = Box::pin(pool.send(&origin.target, get("/"), &limits, &told));
     tokio::select! {
         _ = &mut sending => panic!("nobody answers"),
         () = asked.reaches(1) => {}
@@ -242,7 +247,7 @@ async fn a_connection_whose_upload_outlives_the_answer_comes_back_after_it() {
     let pool = pool();
     let (chunks, request) = upload();
     let response = pool
-        .send(&origin.target, request, &timeouts())
+        .send(&origin.target, request, &timeouts(), &told())
         .await
         .unwrap();
     assert_eq!(text(response).await.unwrap(), "ok");
@@ -262,7 +267,7 @@ async fn a_failing_request_body_is_not_the_upstreams_fault() {
         .send(Err(io::ErrorKind::ConnectionReset.into()))
         .unwrap();
     let error = pool()
-        .send(&origin.target, request, &timeouts())
+        .send(&origin.target, request, &timeouts(), &told())
         .await
         .unwrap_err();
     assert_eq!(error.kind(), Kind::Request, "{error:?}");

@@ -20,14 +20,15 @@ async fn requests_queue_for_a_slot_and_then_use_the_connection_given_back() {
     let origin = Origin::answering(OK).await;
     let pool = one_at_a_time();
     let first = pool
-        .send(&origin.target, get("/1"), &timeouts())
+        .send(&origin.target, get("/1"), &timeouts(), &told())
         .await
         .unwrap();
     let limits = timeouts();
-    let second = pool.send(&origin.target, get("/2"), &limits);
+    let told_second = told();
+    let second = pool.send(&origin.target, get("/2"), &limits, &told_second);
     let third = async {
         let error = pool
-            .send(&origin.target, get("/3"), &limits)
+            .send(&origin.target, get("/3"), &limits, &told())
             .await
             .unwrap_err();
         assert_eq!(error.kind(), Kind::Busy);
@@ -43,12 +44,12 @@ async fn the_wait_for_a_slot_is_limited() {
     let origin = Origin::answering(OK).await;
     let pool = one_at_a_time();
     let _first = pool
-        .send(&origin.target, get("/1"), &timeouts())
+        .send(&origin.target, get("/1"), &timeouts(), &told())
         .await
         .unwrap();
     let before = Instant::now();
     let error = pool
-        .send(&origin.target, get("/2"), &timeouts())
+        .send(&origin.target, get("/2"), &timeouts(), &told())
         .await
         .unwrap_err();
     assert!(
@@ -68,7 +69,7 @@ async fn a_failed_request_gives_its_slot_back() {
     let pool = one_at_a_time();
     for _ in 0..3 {
         let error = pool
-            .send(&origin.target, get("/"), &timeouts())
+            .send(&origin.target, get("/"), &timeouts(), &told())
             .await
             .unwrap_err();
         assert!(matches!(error, Error::Closed { .. }));
@@ -88,7 +89,7 @@ async fn an_answer_must_begin_in_time() {
     };
     let before = Instant::now();
     let error = pool()
-        .send(&origin.target, get("/"), &limits)
+        .send(&origin.target, get("/"), &limits, &told())
         .await
         .unwrap_err();
     assert!(
@@ -119,7 +120,7 @@ async fn the_time_to_answer_begins_at_the_end_of_the_request() {
     });
     let before = Instant::now();
     let error = pool()
-        .send(&origin.target, request, &limits)
+        .send(&origin.target, request, &limits, &told())
         .await
         .unwrap_err();
     assert!(matches!(error, Error::ResponseTimeout { .. }), "{error:?}");
@@ -145,7 +146,10 @@ async fn an_answer_may_pause_but_not_stall() {
     };
     let pool = pool();
     let before = Instant::now();
-    let response = pool.send(&origin.target, get("/"), &limits).await.unwrap();
+    let response = pool
+        .send(&origin.target, get("/"), &limits, &told())
+        .await
+        .unwrap();
     let error = text(response).await.unwrap_err();
     assert!(error.to_string().ends_with("stalled for 60 s"), "{error}");
     assert_eq!(before.elapsed().as_secs(), 210);
@@ -160,7 +164,7 @@ async fn a_slow_reader_is_no_stall() {
         ..timeouts()
     };
     let response = pool()
-        .send(&origin.target, get("/"), &limits)
+        .send(&origin.target, get("/"), &limits, &told())
         .await
         .unwrap();
     sleep(Duration::from_secs(600)).await;
@@ -180,7 +184,7 @@ async fn a_silent_upstream_is_waited_for_without_limits() {
     })
     .await;
     let response = pool()
-        .send(&origin.target, get("/"), &timeouts())
+        .send(&origin.target, get("/"), &timeouts(), &told())
         .await
         .unwrap();
     assert_eq!(text(response).await.unwrap(), "ok");

@@ -2,8 +2,11 @@
 
 mod answers;
 mod limits;
+mod names;
 mod pooling;
 mod retry;
+mod targets;
+mod tls;
 mod upgrade;
 
 use std::{
@@ -55,7 +58,7 @@ impl Body for TestBody {
 
 /// An upstream and what reached it.
 struct Origin {
-    target: Upstream,
+    target: Targets,
     /// Number of the connection and text of each request, in order.
     seen: Rc<RefCell<Vec<(usize, String)>>>,
 }
@@ -74,10 +77,7 @@ impl Origin {
         F: Future<Output = ()> + 'static,
     {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let target = Upstream::Http {
-            host: "127.0.0.1".to_owned(),
-            port: listener.local_addr().unwrap().port(),
-        };
+        let target = http("127.0.0.1", listener.local_addr().unwrap().port());
         let seen = Rc::new(RefCell::new(Vec::new()));
         let records = Rc::clone(&seen);
         spawn_local(async move {
@@ -98,6 +98,17 @@ impl Origin {
             }
         })
         .await
+    }
+
+    fn upstream(&self) -> Upstream {
+        self.target.list()[0].key.upstream.clone()
+    }
+
+    fn port(&self) -> u16 {
+        match self.upstream() {
+            Upstream::Http { port, .. } => port,
+            other => panic!("{other} has no port"),
+        }
     }
 
     /// Which connection each request came on.
@@ -135,6 +146,20 @@ impl Peer {
         let mut rest = Vec::new();
         drop(self.io.read_to_end(&mut rest).await);
     }
+}
+
+fn http(host: &str, port: u16) -> Targets {
+    let host = host.to_owned();
+    targets(&[Upstream::Http { host, port }])
+}
+
+fn targets(upstreams: &[Upstream]) -> Targets {
+    Targets::new(upstreams, None, &mut Roots::default()).unwrap()
+}
+
+/// Nobody asks which target was used.
+fn told() -> Cell<Option<usize>> {
+    Cell::new(None)
 }
 
 fn options() -> Options {

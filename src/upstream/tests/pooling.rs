@@ -14,7 +14,7 @@ async fn one_connection_serves_one_request_after_another() {
     let pool = pool();
     for _ in 0..3 {
         let response = pool
-            .send(&origin.target, get("/a?b"), &timeouts())
+            .send(&origin.target, get("/a?b"), &timeouts(), &told())
             .await
             .unwrap();
         assert_eq!(text(response).await.unwrap(), "ok");
@@ -30,17 +30,17 @@ async fn a_connection_in_use_is_nobody_elses_and_the_last_used_is_first_reused()
     let origin = Origin::answering(OK).await;
     let pool = pool();
     let first = pool
-        .send(&origin.target, get("/1"), &timeouts())
+        .send(&origin.target, get("/1"), &timeouts(), &told())
         .await
         .unwrap();
     let second = pool
-        .send(&origin.target, get("/2"), &timeouts())
+        .send(&origin.target, get("/2"), &timeouts(), &told())
         .await
         .unwrap();
     text(second).await.unwrap();
     text(first).await.unwrap();
     let third = pool
-        .send(&origin.target, get("/3"), &timeouts())
+        .send(&origin.target, get("/3"), &timeouts(), &told())
         .await
         .unwrap();
     text(third).await.unwrap();
@@ -53,7 +53,7 @@ async fn answers_without_a_body_give_the_connection_back_at_once() {
     let origin = Origin::answering("HTTP/1.1 204 No Content\r\n\r\n").await;
     let pool = pool();
     let response = pool
-        .send(&origin.target, get("/"), &timeouts())
+        .send(&origin.target, get("/"), &timeouts(), &told())
         .await
         .unwrap();
     assert_eq!(pool.idle(), 1);
@@ -62,7 +62,12 @@ async fn answers_without_a_body_give_the_connection_back_at_once() {
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\n";
     let origin = Origin::answering(head).await;
     let response = pool
-        .send(&origin.target, request(Method::HEAD, "/"), &timeouts())
+        .send(
+            &origin.target,
+            request(Method::HEAD, "/"),
+            &timeouts(),
+            &told(),
+        )
         .await;
     assert_eq!(response.unwrap().headers()["content-length"], "7");
     assert_eq!(pool.idle(), 2);
@@ -80,8 +85,10 @@ async fn nothing_of_one_request_is_in_the_next() {
     first
         .headers_mut()
         .insert("authorization", "Bearer x".parse().unwrap());
-    pool.send(&origin.target, first, &timeouts()).await.unwrap();
-    pool.send(&origin.target, get("/"), &timeouts())
+    pool.send(&origin.target, first, &timeouts(), &told())
+        .await
+        .unwrap();
+    pool.send(&origin.target, get("/"), &timeouts(), &told())
         .await
         .unwrap();
     assert_eq!(origin.connections(), [0, 0]);
@@ -107,7 +114,7 @@ async fn idle_connections_are_closed_in_time_and_the_target_forgotten() {
     .await;
     let pool = pool();
     text(
-        pool.send(&origin.target, get("/"), &timeouts())
+        pool.send(&origin.target, get("/"), &timeouts(), &told())
             .await
             .unwrap(),
     )
@@ -137,7 +144,7 @@ async fn what_is_idle_or_old_for_too_long_is_not_used() {
         origin.seen.borrow_mut().clear();
         for _ in 0..2 {
             text(
-                pool.send(&origin.target, get("/"), &timeouts)
+                pool.send(&origin.target, get("/"), &timeouts, &told())
                     .await
                     .unwrap(),
             )
@@ -157,11 +164,11 @@ async fn only_so_many_stay_idle() {
         ..options()
     });
     let first = pool
-        .send(&origin.target, get("/1"), &timeouts())
+        .send(&origin.target, get("/1"), &timeouts(), &told())
         .await
         .unwrap();
     let second = pool
-        .send(&origin.target, get("/2"), &timeouts())
+        .send(&origin.target, get("/2"), &timeouts(), &told())
         .await
         .unwrap();
     text(second).await.unwrap();
@@ -173,9 +180,16 @@ async fn only_so_many_stay_idle() {
 async fn connections_are_prompt_and_notice_a_vanished_peer() {
     use rustix::net::sockopt;
     let origin = Origin::answering(OK).await;
-    let io = dial::dial(&origin.target, Duration::from_secs(5))
-        .await
-        .unwrap();
+    let [target] = origin.target.list() else {
+        panic!("it is one")
+    };
+    let io = dial::dial(
+        target,
+        &crate::upstream::names::Names::default(),
+        Duration::from_secs(5),
+    )
+    .await
+    .unwrap();
     let Io::Tcp(io) = io else { panic!("it is TCP") };
     assert!(io.nodelay().unwrap());
     assert!(sockopt::socket_keepalive(&io).unwrap());
@@ -190,13 +204,12 @@ async fn connections_are_prompt_and_notice_a_vanished_peer() {
 #[tokio::test(flavor = "local")]
 async fn names_and_unix_sockets_are_targets_too() {
     let origin = Origin::answering(OK).await;
-    let Upstream::Http { port, .. } = origin.target else {
-        panic!("it is TCP")
-    };
-    let host = "localhost".to_owned();
     let pool = pool();
-    let by_name = Upstream::Http { host, port };
-    let response = pool.send(&by_name, get("/"), &timeouts()).await.unwrap();
+    let by_name = http("localhost", origin.port());
+    let response = pool
+        .send(&by_name, get("/"), &timeouts(), &told())
+        .await
+        .unwrap();
     assert_eq!(text(response).await.unwrap(), "ok");
 
     let dir = tempfile::tempdir().unwrap();
@@ -210,7 +223,12 @@ async fn names_and_unix_sockets_are_targets_too() {
         io.read_to_end(&mut Vec::new()).await.unwrap();
     });
     let response = pool
-        .send(&Upstream::Unix(path), get("/"), &timeouts())
+        .send(
+            &targets(&[Upstream::Unix(path)]),
+            get("/"),
+            &timeouts(),
+            &told(),
+        )
         .await
         .unwrap();
     assert_eq!(text(response).await.unwrap(), "ok");
@@ -222,10 +240,9 @@ async fn an_operator_understands_why_there_is_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let host = "127.0.0.1".to_owned();
     let pool = pool();
     let error = pool
-        .send(&Upstream::Http { host, port }, get("/"), &timeouts())
+        .send(&http("127.0.0.1", port), get("/"), &timeouts(), &told())
         .await
         .unwrap_err();
     assert_eq!(
@@ -235,9 +252,9 @@ async fn an_operator_understands_why_there_is_no_connection() {
     assert_eq!(error.kind(), Kind::BadGateway);
     assert!(std::error::Error::source(&error).is_some());
 
-    let nowhere = Upstream::Unix("/nowhere/tool.sock".into());
+    let nowhere = targets(&[Upstream::Unix("/nowhere/tool.sock".into())]);
     let error = pool
-        .send(&nowhere, get("/"), &timeouts())
+        .send(&nowhere, get("/"), &timeouts(), &told())
         .await
         .unwrap_err();
     assert_eq!(error.to_string(), "unix:/nowhere/tool.sock does not exist");

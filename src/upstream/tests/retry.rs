@@ -28,14 +28,18 @@ async fn dying(last_words: &'static str, all_fail: bool) -> Origin {
 async fn second(origin: &Origin, request: Request<TestBody>) -> Result<String, Error> {
     let pool = pool();
     text(
-        pool.send(&origin.target, get("/first"), &timeouts())
+        pool.send(&origin.target, get("/first"), &timeouts(), &told())
             .await
             .unwrap(),
     )
     .await
     .unwrap();
     assert_eq!(pool.idle(), 1);
-    text(pool.send(&origin.target, request, &timeouts()).await?).await
+    text(
+        pool.send(&origin.target, request, &timeouts(), &told())
+            .await?,
+    )
+    .await
 }
 
 #[tokio::test(flavor = "local")]
@@ -106,7 +110,7 @@ async fn a_fresh_connection_that_dies_is_the_upstreams_word() {
     })
     .await;
     let error = pool()
-        .send(&origin.target, get("/"), &timeouts())
+        .send(&origin.target, get("/"), &timeouts(), &told())
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Closed { .. }));
@@ -135,7 +139,7 @@ async fn what_was_never_sent_is_sent_whatever_it_is() {
     .await;
     let pool = pool();
     text(
-        pool.send(&origin.target, get("/first"), &timeouts())
+        pool.send(&origin.target, get("/first"), &timeouts(), &told())
             .await
             .unwrap(),
     )
@@ -148,7 +152,7 @@ async fn what_was_never_sent_is_sent_whatever_it_is() {
     chunks.send(Ok(Bytes::from_static(b"precious"))).unwrap();
     drop(chunks);
     let response = pool
-        .send(&origin.target, request, &timeouts())
+        .send(&origin.target, request, &timeouts(), &told())
         .await
         .unwrap();
     assert_eq!(text(response).await.unwrap(), "ok");

@@ -2,11 +2,11 @@ use http::header::{CONNECTION, SEC_WEBSOCKET_KEY, UPGRADE};
 
 use super::*;
 
-const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\n\
+pub(super) const SWITCH: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\n\
     upgrade: WebSocket\r\nsec-websocket-protocol: v1.kernel.websocket.jupyter.org\r\n\
     sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\nset-cookie: a=b\r\n\r\n";
 
-fn handshake() -> Request<TestBody> {
+pub(super) fn handshake() -> Request<TestBody> {
     let mut request = get("/channels");
     let headers = request.headers_mut();
     headers.insert(CONNECTION, "Upgrade".parse().unwrap());
@@ -35,13 +35,14 @@ async fn after_a_101_the_stream_is_bare_and_early_bytes_are_kept() {
     let origin = once(format!("{SWITCH}\u{1}early").leak()).await;
     let pool = pool();
     let upgraded = pool
-        .upgrade(&origin.target, handshake(), &timeouts())
+        .upgrade(&origin.target, handshake(), &timeouts(), &told())
         .await
         .unwrap();
     let Upgraded::Switched {
         head,
         mut io,
         early,
+        ..
     } = upgraded
     else {
         panic!("{upgraded:?}");
@@ -75,7 +76,7 @@ async fn a_wrong_101_is_an_error() {
     ] {
         let origin = once(SWITCH.replace(right, wrong).leak()).await;
         let error = pool()
-            .upgrade(&origin.target, handshake(), &timeouts())
+            .upgrade(&origin.target, handshake(), &timeouts(), &told())
             .await
             .unwrap_err();
         assert!(
@@ -87,7 +88,7 @@ async fn a_wrong_101_is_an_error() {
     let mut without_key = handshake();
     without_key.headers_mut().remove(SEC_WEBSOCKET_KEY);
     let error = pool()
-        .upgrade(&origin.target, without_key, &timeouts())
+        .upgrade(&origin.target, without_key, &timeouts(), &told())
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
@@ -109,7 +110,7 @@ async fn a_refusal_is_a_plain_answer_on_a_connection_not_used_again() {
         let origin = once(answer).await;
         let pool = pool();
         let upgraded = pool
-            .upgrade(&origin.target, handshake(), &timeouts())
+            .upgrade(&origin.target, handshake(), &timeouts(), &told())
             .await
             .unwrap();
         let Upgraded::Refused(response) = upgraded else {
@@ -130,7 +131,7 @@ async fn a_large_refusal_streams() {
     );
     let origin = once(answer.leak()).await;
     let upgraded = pool()
-        .upgrade(&origin.target, handshake(), &timeouts())
+        .upgrade(&origin.target, handshake(), &timeouts(), &told())
         .await
         .unwrap();
     let Upgraded::Refused(response) = upgraded else {
@@ -160,13 +161,13 @@ async fn tunnels_take_no_slot_and_a_handshake_is_never_repeated() {
     let mut open = Vec::new();
     for _ in 0..50 {
         open.push(
-            pool.upgrade(&origin.target, handshake(), &timeouts())
+            pool.upgrade(&origin.target, handshake(), &timeouts(), &told())
                 .await
                 .unwrap(),
         );
     }
     let response = pool
-        .send(&origin.target, get("/"), &timeouts())
+        .send(&origin.target, get("/"), &timeouts(), &told())
         .await
         .unwrap();
     assert_eq!(text(response).await.unwrap(), "ok");
@@ -177,7 +178,7 @@ async fn tunnels_take_no_slot_and_a_handshake_is_never_repeated() {
     })
     .await;
     let error = pool
-        .upgrade(&origin.target, handshake(), &timeouts())
+        .upgrade(&origin.target, handshake(), &timeouts(), &told())
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Closed { .. }), "{error:?}");
@@ -192,7 +193,7 @@ async fn a_handshake_must_be_answered_in_time() {
         ..timeouts()
     };
     let error = pool()
-        .upgrade(&origin.target, handshake(), &limits)
+        .upgrade(&origin.target, handshake(), &limits, &told())
         .await
         .unwrap_err();
     assert!(matches!(error, Error::ResponseTimeout { .. }), "{error:?}");

@@ -12,12 +12,14 @@ use std::{
 };
 
 use futures_util::{SinkExt, StreamExt};
+use rustls::ServerConfig;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, UnixListener},
     sync::{mpsc, watch},
     task::JoinHandle,
 };
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -97,6 +99,7 @@ pub(crate) struct Origin {
 enum Place {
     Socket(PathBuf),
     Tcp(SocketAddr),
+    Tls(SocketAddr),
 }
 
 type Script = dyn Fn(&Seen) -> Answer + Send + Sync;
@@ -111,21 +114,22 @@ struct Shared {
 impl Origin {
     /// Answers 200 `ok` to all, and echoes on every WebSocket.
     pub(crate) async fn ok() -> Self {
-        Self::answering(|seen| {
-            if seen.headers.has("upgrade") {
-                Answer::WebSocket(String::new())
-            } else {
-                Answer::text("ok")
-            }
-        })
-        .await
+        Self::answering(answer_or_echo).await
     }
 
     /// Answers by `script`, which is asked as soon as a head has come.
     pub(crate) async fn answering(
         script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at(([127, 0, 0, 1], 0).into(), script).await
+    }
+
+    /// The same at a place that was known before.
+    pub(crate) async fn at(
+        address: SocketAddr,
+        script: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
         let place = Place::Tcp(listener.local_addr().unwrap());
         let shared = Shared::new(script);
         let accepting = shared.clone();
@@ -134,6 +138,28 @@ impl Origin {
                 stream.set_nodelay(true).unwrap();
                 // A dropped connection is a reset: tests that want a clean end shut down first.
                 accepting.serve(stream);
+            }
+        });
+        Self {
+            place,
+            shared,
+            task,
+        }
+    }
+
+    /// As [`Origin::ok`], over TLS.
+    pub(crate) async fn secure(config: Arc<ServerConfig>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let place = Place::Tls(listener.local_addr().unwrap());
+        let shared = Shared::new(answer_or_echo);
+        let accepting = shared.clone();
+        let acceptor = TlsAcceptor::from(config);
+        let task = spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    accepting.serve(stream);
+                }
             }
         });
         Self {
@@ -169,6 +195,8 @@ impl Origin {
         match &self.place {
             Place::Socket(path) => format!("unix:{}", path.display()),
             Place::Tcp(address) => format!("http://{address}"),
+            // A name, so that it is looked up, and checked as one.
+            Place::Tls(address) => format!("https://localhost:{}", address.port()),
         }
     }
 
@@ -338,6 +366,14 @@ impl Shared {
     }
 }
 
+fn answer_or_echo(seen: &Seen) -> Answer {
+    if seen.headers.has("upgrade") {
+        Answer::WebSocket(String::new())
+    } else {
+        Answer::text("ok")
+    }
+}
+
 async fn watch_end(wire: &mut Wire) {
     while let Ok(true) = wire.fill().await {
         wire.early.clear();
@@ -400,6 +436,12 @@ trait Linger {
 impl Linger for tokio::net::TcpStream {
     fn resetter(&self) -> Resetter {
         Resetter(rustix::io::dup(self).ok())
+    }
+}
+
+impl Linger for TlsStream<tokio::net::TcpStream> {
+    fn resetter(&self) -> Resetter {
+        self.get_ref().0.resetter()
     }
 }
 
