@@ -1,7 +1,7 @@
 //! One client connection: TLS, choice of protocol, the hyper service, and what comes after it (a
 //! tunnel, or an orderly close).
 //!
-//! HTTP/2 is chosen by ALPN, or by its preface on plain TCP (RFC 9113 §3.3); everything else is
+//! HTTP/2 is chosen by ALPN, or by its preface without TLS (RFC 9113 §3.3); everything else is
 //! HTTP/1 under the head gate. hyper never sees a byte of HTTP/1 that the gate did not pass.
 
 use std::{
@@ -17,12 +17,11 @@ use http::{Request, Response};
 use hyper::{body::Incoming, rt::Write, server::conn::http1, service::service_fn};
 use tokio::{
     io::AsyncReadExt,
-    net::TcpStream,
     time::{Instant, timeout, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Admitted, ClientStream, http2};
+use super::{Admitted, ClientStream, Socket, http2};
 use crate::{
     client::PeerAddr,
     exchange::{Exchange, body::ResponseBody},
@@ -107,11 +106,11 @@ impl Drop for Conn {
 }
 
 /// Serves one accepted socket until it ends.
-pub async fn serve(worker: Rc<Worker>, tcp: TcpStream, admitted: Admitted) {
+pub async fn serve(worker: Rc<Worker>, socket: Socket, admitted: Admitted) {
     let accepted = Instant::now();
     let tls = admitted.tls().cloned();
     let conn = Rc::new(Conn {
-        peer: admitted.peer().into(),
+        peer: admitted.peer(),
         signal: Signal::default(),
         open_exchanges: Cell::new(0),
         tunnel: RefCell::new(None),
@@ -124,7 +123,7 @@ pub async fn serve(worker: Rc<Worker>, tcp: TcpStream, admitted: Admitted) {
     if let Some(how) = worker.ending() {
         conn.end(how);
     }
-    let served = serve_stream(&conn, tcp, tls, accepted).await;
+    let served = serve_stream(&conn, socket, tls, accepted).await;
     if let Err(error) = served {
         tracing::debug!(peer = %conn.peer.ip(), %error, "connection ended early");
     }
@@ -147,16 +146,16 @@ enum Early {
 
 async fn serve_stream(
     conn: &Rc<Conn>,
-    tcp: TcpStream,
+    socket: Socket,
     tls: Option<Arc<rustls::ServerConfig>>,
     accepted: Instant,
 ) -> Result<(), Early> {
     let view = conn.worker.view();
     let limits = &view.limits;
     let mut stream = match tls {
-        None => ClientStream::Plain(tcp),
+        None => ClientStream::Plain(socket),
         Some(config) => {
-            let handshake = TlsAcceptor::from(config).accept(tcp);
+            let handshake = TlsAcceptor::from(config).accept(socket);
             let handshake = timeout(limits.handshake_timeout, handshake);
             let tls = conn.unless_ending(handshake).await?;
             let tls = tls.map_err(|_| Early::SlowHandshake)??;

@@ -7,12 +7,14 @@
 pub mod conn;
 pub mod http2;
 mod patient;
+mod socket;
 mod stream;
 pub mod tls;
+mod unix;
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -22,28 +24,27 @@ use std::{
 
 use dashmap::DashMap;
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
 
 pub use conn::{Conn, Ending};
+pub use socket::{Accepted, Socket};
 pub use stream::ClientStream;
 
 use crate::{
     client::{self, PeerAddr},
-    config,
+    config::{self, Address},
     runtime::{Shared, WorkerHandle},
-    tcp,
 };
 
 /// Why a listener cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address cannot be bound.
-    #[error("listener {name:?}: cannot listen on {address}: {source}{}", advice(.source))]
+    #[error("listener {name:?}: cannot listen on {address}: {source}{}", advice(.address, .source))]
     Bind {
         /// The listener's name.
         name: String,
         /// Its address.
-        address: SocketAddr,
+        address: Address,
         /// What the system says.
         source: io::Error,
     },
@@ -57,8 +58,13 @@ pub enum Error {
     },
 }
 
-fn advice(source: &io::Error) -> &'static str {
+fn advice(address: &Address, source: &io::Error) -> &'static str {
     match source.kind() {
+        io::ErrorKind::AlreadyExists => "; what is there is no socket: move it away",
+        io::ErrorKind::AddrInUse if address.tcp().is_none() => {
+            "; another program listens there: stop it, or choose another `address`"
+        }
+        _ if address.tcp().is_none() => "",
         io::ErrorKind::AddrInUse => {
             "; another program uses this port: stop it, or choose another `address`"
         }
@@ -76,10 +82,10 @@ pub struct Bound {
     /// From the configuration.
     pub name: Arc<str>,
     /// Where it is bound, with the real port.
-    pub address: SocketAddr,
+    pub address: Address,
     /// TLS of this listener.
     pub tls: Option<tls::Tls>,
-    socket: TcpListener,
+    socket: socket::Listening,
 }
 
 impl Bound {
@@ -93,12 +99,12 @@ impl Bound {
         })?;
         let failed = |source| Error::Bind {
             name: name.clone(),
-            address: listener.address,
+            address: listener.address.clone(),
             source,
         };
-        let socket = TcpListener::bind(listener.address).await.map_err(failed)?;
-        tcp::tune(&socket).map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?;
+        let (socket, address) = socket::Listening::bind(&listener.address)
+            .await
+            .map_err(failed)?;
         Ok(Self {
             name: listener.name.as_str().into(),
             address,
@@ -107,10 +113,13 @@ impl Bound {
         })
     }
 
-    /// `http://127.0.0.1:8000` as printed at start.
+    /// `http://127.0.0.1:8000` or `unix:/run/labgate.sock`, as printed at start.
     pub fn url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.address)
+        match (&self.address, &self.tls) {
+            (Address::Tcp(address), None) => format!("http://{address}"),
+            (Address::Tcp(address), Some(_)) => format!("https://{address}"),
+            (Address::Unix(_), _) => self.address.to_string(),
+        }
     }
 
     /// Accepts until the future is dropped.
@@ -132,10 +141,8 @@ impl Bound {
                 }
             };
             let Some(admitted) = limits.admit(shared, peer, tls.clone()) else {
+                let peer = peer.ip();
                 tracing::debug!(%peer, listener = %self.name, "connection refused: a limit is reached");
-                continue;
-            };
-            let Ok(socket) = socket.into_std() else {
                 continue;
             };
             if let Some(worker) = workers.iter().min_by_key(|worker| worker.open()) {
@@ -156,7 +163,7 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Admitted {
     admission: Arc<Admission>,
-    peer: SocketAddr,
+    peer: PeerAddr,
     counted: Option<IpAddr>,
     tls: Option<Arc<ServerConfig>>,
 }
@@ -165,7 +172,7 @@ impl Admission {
     fn admit(
         self: &Arc<Self>,
         shared: &Shared,
-        peer: SocketAddr,
+        peer: PeerAddr,
         tls: Option<Arc<ServerConfig>>,
     ) -> Option<Admitted> {
         let runtime = shared.runtime.load();
@@ -179,9 +186,9 @@ impl Admission {
             counted: None,
             tls,
         };
-        let peer_address = PeerAddr::from(peer);
-        if !runtime.trusted.trusts(peer_address) {
-            let client = client::network(peer_address.ip());
+        // All who come by a unix socket would count as one.
+        if !peer.is_unix() && !runtime.trusted.trusts(peer) {
+            let client = client::network(peer.ip());
             let mut count = self.by_client.entry(client).or_default();
             if *count >= runtime.limits.max_connections_per_client {
                 return None;
@@ -195,7 +202,7 @@ impl Admission {
 
 impl Admitted {
     /// The socket's other end.
-    pub const fn peer(&self) -> SocketAddr {
+    pub const fn peer(&self) -> PeerAddr {
         self.peer
     }
 
@@ -215,11 +222,6 @@ impl Drop for Admitted {
             });
         }
     }
-}
-
-/// Makes a socket the worker's own.
-pub fn adopt(socket: std::net::TcpStream) -> io::Result<TcpStream> {
-    TcpStream::from_std(socket)
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

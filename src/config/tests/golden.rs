@@ -102,6 +102,15 @@ address = "127.0.0.1:0"
 [[listener]]
 name = "any-too"
 address = "127.0.0.1:0"
+[[listener]]
+name = "socket"
+address = "unix:/run/labgate.sock"
+[[listener]]
+name = "socket-too"
+address = "unix:/run/labgate.sock"
+[[listener]]
+name = "relative"
+address = "unix:labgate.sock"
 "#
     ));
 }
