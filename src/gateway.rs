@@ -120,7 +120,9 @@ async fn route(
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Reject> {
     let head = head.map_err(Reject::Head)?;
-    let client = view.trusted.client(exchange.conn().peer, request.headers());
+    let client = view
+        .trusted
+        .client(exchange.conn().peer(), request.headers());
     exchange.client.set(client.addr);
     let target = request.uri().clone();
     let path = RoutePath::parse(target.path())?;

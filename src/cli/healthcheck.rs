@@ -23,7 +23,7 @@ use crate::{
     listener::tls,
 };
 
-/// Asks the first listener; 0 when it answers that it is ready.
+/// Asks the first listener that does not belong to proxies alone; 0 when it answers that it is ready.
 pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
     let loaded = match load::load(sources) {
         Ok(loaded) => loaded,
@@ -32,7 +32,9 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
             return Exit::Configuration;
         }
     };
-    let Some(listener) = loaded.config.listeners.first() else {
+    let listeners = &loaded.config.listeners;
+    let Some(listener) = listeners.iter().find(|listener| !listener.proxy_protocol) else {
+        tell("labgate: every listener has `proxy_protocol`; there is none to ask");
         return Exit::Configuration;
     };
     match ask(listener) {

@@ -19,9 +19,15 @@ use super::{
 use crate::http::site::PublicUrl;
 
 /// Reads all listeners: one entry per table, `None` for a broken one.
-pub(super) fn read(root: &mut Section<'_, '_>, public_url: &PublicUrl) -> Vec<Option<Listener>> {
+pub(super) fn read(
+    root: &mut Section<'_, '_>,
+    public_url: &PublicUrl,
+    trust: &Trust,
+) -> Vec<Option<Listener>> {
     let mut known = Known::default();
-    let listeners = root.tables("listener", "listener", |table| one(table, &mut known));
+    let listeners = root.tables("listener", "listener", |table| {
+        one(table, &mut known, trust)
+    });
     if !listeners.is_empty() {
         return listeners;
     }
@@ -35,6 +41,7 @@ pub(super) fn read(root: &mut Section<'_, '_>, public_url: &PublicUrl) -> Vec<Op
         name: table.value("name", "public".to_owned()),
         address: table.value("address", Address::Tcp((Ipv4Addr::LOCALHOST, port).into())),
         tls: None,
+        proxy_protocol: table.value("proxy_protocol", false),
     }))]
 }
 
@@ -45,7 +52,7 @@ struct Known {
     addresses: HashMap<Address, Origin>,
 }
 
-fn one(table: &mut Section<'_, '_>, known: &mut Known) -> Option<Listener> {
+fn one(table: &mut Section<'_, '_>, known: &mut Known, trust: &Trust) -> Option<Listener> {
     table.require("name", "logs need one");
     let name = table.text("name", names::thing);
     if let Some(name) = &name {
@@ -61,11 +68,18 @@ fn one(table: &mut Section<'_, '_>, known: &mut Known) -> Option<Listener> {
     }
     let has_tls = table.has("tls");
     let tls = table.unit("tls", "tls.", tls_files).flatten();
+    let proxy_protocol = table.value("proxy_protocol", false);
+    if proxy_protocol && trust.proxies.is_empty() {
+        let origin = table.origin_of("proxy_protocol");
+        let message = "lets only trusted proxies in, and trust.proxies names none";
+        table.problem(origin, "proxy_protocol", message);
+    }
     Some(Listener {
         name: name?,
         address: address?,
         // A half-read `tls` must not turn into plain HTTP.
         tls: if has_tls { Some(tls?) } else { None },
+        proxy_protocol,
     })
 }
 

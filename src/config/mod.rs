@@ -82,6 +82,8 @@ pub struct Listener {
     pub address: Address,
     /// TLS from files; `None` is plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// Whether trusted proxies begin each connection with the PROXY protocol, and others may not come.
+    pub proxy_protocol: bool,
 }
 
 /// Where a listener listens.

@@ -23,12 +23,12 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
     let (server, origin) = root.section("server", |table| {
         (server(table, default_url), table.origin_of("public_url"))
     });
-    let listeners = listener::read(root, &server.public_url);
     let admin = root.section("admin", |table| Admin {
         users: table.list("users", names::user),
         groups: table.list("groups", names::group),
     });
     let trust = root.section("trust", listener::trust);
+    let listeners = listener::read(root, &server.public_url, &trust);
     let session = root.section("session", session);
     let limits = root.section("limits", limits);
     let local_users = root.section("identity", |identity| {

@@ -7,12 +7,14 @@
 pub mod conn;
 pub mod http2;
 mod patient;
+mod proxy_protocol;
 mod socket;
 mod stream;
 pub mod tls;
 mod unix;
 
 use std::{
+    cell::OnceCell,
     io,
     net::IpAddr,
     sync::{
@@ -32,7 +34,7 @@ pub use stream::ClientStream;
 use crate::{
     client::{self, PeerAddr},
     config::{self, Address},
-    runtime::{Shared, WorkerHandle},
+    runtime::{Runtime, Shared, WorkerHandle},
 };
 
 /// Why a listener cannot be had.
@@ -79,12 +81,12 @@ fn advice(address: &Address, source: &io::Error) -> &'static str {
 /// One bound socket.
 #[derive(Debug)]
 pub struct Bound {
-    /// From the configuration.
-    pub name: Arc<str>,
     /// Where it is bound, with the real port.
     pub address: Address,
-    /// TLS of this listener.
+    /// The certificate of this listener, for who keeps it fresh.
     pub tls: Option<tls::Tls>,
+    /// What its connections are served with.
+    pub entry: Arc<Entry>,
     socket: socket::Listening,
 }
 
@@ -106,8 +108,12 @@ impl Bound {
             .await
             .map_err(failed)?;
         Ok(Self {
-            name: listener.name.as_str().into(),
             address,
+            entry: Arc::new(Entry {
+                name: listener.name.as_str().into(),
+                tls: tls.as_ref().map(|tls| Arc::clone(&tls.config)),
+                proxy_protocol: listener.proxy_protocol,
+            }),
             tls,
             socket,
         })
@@ -115,7 +121,7 @@ impl Bound {
 
     /// `http://127.0.0.1:8000` or `unix:/run/labgate.sock`, as printed at start.
     pub fn url(&self) -> String {
-        match (&self.address, &self.tls) {
+        match (&self.address, &self.entry.tls) {
             (Address::Tcp(address), None) => format!("http://{address}"),
             (Address::Tcp(address), Some(_)) => format!("https://{address}"),
             (Address::Unix(_), _) => self.address.to_string(),
@@ -123,26 +129,20 @@ impl Bound {
     }
 
     /// Accepts until the future is dropped.
-    pub async fn accept(
-        &self,
-        tls: Option<Arc<ServerConfig>>,
-        limits: &Arc<Admission>,
-        shared: &Shared,
-        workers: &[WorkerHandle],
-    ) {
+    pub async fn accept(&self, limits: &Arc<Admission>, shared: &Shared, workers: &[WorkerHandle]) {
         loop {
             let (socket, peer) = match self.socket.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of descriptors or memory: waiting lets some come back (accept(2)).
-                    tracing::error!(%error, listener = %self.name, "cannot accept a connection");
+                    tracing::error!(%error, listener = %self.entry.name, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
-            let Some(admitted) = limits.admit(shared, peer, tls.clone()) else {
+            let Some(admitted) = limits.admit(shared, peer, Arc::clone(&self.entry)) else {
                 let peer = peer.ip();
-                tracing::debug!(%peer, listener = %self.name, "connection refused: a limit is reached");
+                tracing::debug!(%peer, listener = %self.entry.name, "connection refused: a limit is reached");
                 continue;
             };
             if let Some(worker) = workers.iter().min_by_key(|worker| worker.open()) {
@@ -164,8 +164,19 @@ pub struct Admission {
 pub struct Admitted {
     admission: Arc<Admission>,
     peer: PeerAddr,
-    counted: Option<IpAddr>,
-    tls: Option<Arc<ServerConfig>>,
+    counted: OnceCell<IpAddr>,
+    entry: Arc<Entry>,
+}
+
+/// What is known of a listener by every connection that came in on it.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// TLS, if it has any.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Whether each connection begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
 }
 
 impl Admission {
@@ -173,30 +184,20 @@ impl Admission {
         self: &Arc<Self>,
         shared: &Shared,
         peer: PeerAddr,
-        tls: Option<Arc<ServerConfig>>,
+        entry: Arc<Entry>,
     ) -> Option<Admitted> {
         let runtime = shared.runtime.load();
         if self.open.fetch_add(1, Ordering::Relaxed) >= runtime.limits.max_connections {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        let mut admitted = Admitted {
+        let admitted = Admitted {
             admission: Arc::clone(self),
             peer,
-            counted: None,
-            tls,
+            counted: OnceCell::new(),
+            entry,
         };
-        // All who come by a unix socket would count as one.
-        if !peer.is_unix() && !runtime.trusted.trusts(peer) {
-            let client = client::network(peer.ip());
-            let mut count = self.by_client.entry(client).or_default();
-            if *count >= runtime.limits.max_connections_per_client {
-                return None;
-            }
-            *count += 1;
-            admitted.counted = Some(client);
-        }
-        Some(admitted)
+        admitted.count(&runtime, peer).then_some(admitted)
     }
 }
 
@@ -206,17 +207,30 @@ impl Admitted {
         self.peer
     }
 
-    /// TLS of the listener that it came in on.
-    pub const fn tls(&self) -> Option<&Arc<ServerConfig>> {
-        self.tls.as_ref()
+    /// The listener that it came in on.
+    pub const fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
+    /// Counts it as `client`'s, once; trusted proxies are not counted, so that those for whom they
+    /// speak can be. `false`: the client has as many as it may.
+    pub fn count(&self, runtime: &Runtime, client: PeerAddr) -> bool {
+        // All who come by a unix socket would count as one.
+        if client.is_unix() || runtime.trusted.trusts(client) {
+            return true;
+        }
+        let client = *self.counted.get_or_init(|| client::network(client.ip()));
+        let mut count = self.admission.by_client.entry(client).or_default();
+        *count += 1;
+        *count <= runtime.limits.max_connections_per_client
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.admission.open.fetch_sub(1, Ordering::Relaxed);
-        if let Some(client) = self.counted {
-            self.admission.by_client.remove_if_mut(&client, |_, count| {
+        if let Some(client) = self.counted.get() {
+            self.admission.by_client.remove_if_mut(client, |_, count| {
                 *count = count.saturating_sub(1);
                 *count == 0
             });

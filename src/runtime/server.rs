@@ -258,18 +258,16 @@ impl Server {
         let mut certificates = Vec::new();
         for mut bound in bound {
             self.listeners.push(Listening {
-                name: Arc::clone(&bound.name),
+                name: Arc::clone(&bound.entry.name),
                 url: bound.url(),
                 address: bound.address.clone(),
             });
-            let tls = bound.tls.take();
-            let config = tls.as_ref().map(|tls| Arc::clone(&tls.config));
-            certificates.extend(tls);
+            certificates.extend(bound.tls.take());
             let (admission, shared) = (Arc::clone(&admission), Arc::clone(&self.shared));
             let (workers, stopping) = (Arc::clone(&self.workers), self.stopping.clone());
             self.tasks.spawn(async move {
                 tokio::select! {
-                    () = bound.accept(config, &admission, &shared, &workers) => {}
+                    () = bound.accept(&admission, &shared, &workers) => {}
                     () = stopping.cancelled() => {}
                 }
             });

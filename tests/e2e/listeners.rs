@@ -94,3 +94,108 @@ async fn clients_of_a_unix_socket_do_not_count_as_one() {
         "over TCP they do"
     );
 }
+
+const BEHIND: &str = "address = \"127.0.0.1:0\"\nproxy_protocol = true\n";
+const TRUSTED: &str = "[trust]\nproxies = [\"127.0.0.1/32\"]";
+const PASSED_ON: &str = "PROXY TCP4 192.0.2.7 192.0.2.1 5000 443\r\n";
+
+/// A header of version 2.
+fn binary(command: u8, family: u8, block: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(block.len()).unwrap().to_be_bytes();
+    [
+        b"\r\n\r\n\0\r\nQUIT\n",
+        &[command, family][..],
+        &length,
+        block,
+    ]
+    .concat()
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_says_whose_connection_it_passes_on() {
+    // T06, the counterpart
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, BEHIND).config(TRUSTED).start();
+    let mut v6 = [0; 36];
+    v6[..16].copy_from_slice(
+        &"::ffff:192.0.2.9"
+            .parse::<std::net::Ipv6Addr>()
+            .unwrap()
+            .octets(),
+    );
+    for (header, client) in [
+        (PASSED_ON.as_bytes().to_vec(), "192.0.2.7"),
+        (binary(0x21, 0x21, &v6), "192.0.2.9"),
+    ] {
+        let mut connection = Connection::open(lab.listener("more")).await;
+        connection
+            .send([&header[..], ASKED.as_bytes()].concat())
+            .await;
+        assert_eq!(connection.response().await.status, 200);
+        let seen = origin.last();
+        // Whom the proxy speaks for is no proxy of ours, so its own word counts for nothing.
+        assert_eq!(seen.headers.get("x-forwarded-for"), Some(client));
+    }
+    for header in [b"PROXY UNKNOWN\r\n".to_vec(), binary(0x20, 0, b"")] {
+        let mut connection = Connection::open(lab.listener("more")).await;
+        let own = ASKED.replace("x-forwarded-for: 192.0.2.7\r\n", "");
+        connection
+            .send([&header[..], own.as_bytes()].concat())
+            .await;
+        assert_eq!(connection.response().await.status, 200);
+        assert_eq!(
+            origin.last().headers.get("x-forwarded-for"),
+            Some("127.0.0.1")
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_say_whose_connection_it_is() {
+    // T06, T07
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, BEHIND)
+        .config("[trust]\nproxies = [\"192.0.2.1\"]")
+        .start();
+    for bytes in [format!("{PASSED_ON}{ASKED}"), ASKED.to_owned()] {
+        let mut connection = Connection::open(lab.listener("more")).await;
+        connection.send(bytes).await;
+        assert_eq!(connection.ends().await, b"");
+    }
+    // Where nobody expects it, it is no HTTP.
+    let answer = lab.raw(format!("{PASSED_ON}{ASKED}")).await;
+    assert_eq!(answer.status, 400);
+    assert!(origin.seen().is_empty());
+    let output = lab.stop();
+    assert!(output.contains("connection refused"), "{output}");
+}
+
+#[tokio::test]
+async fn what_a_trusted_proxy_sends_without_a_header_is_not_read_as_http() {
+    // T07
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, BEHIND).config(TRUSTED).start();
+    let mut connection = Connection::open(lab.listener("more")).await;
+    connection.send(ASKED).await;
+    assert_eq!(connection.ends().await, b"");
+    assert!(origin.seen().is_empty());
+}
+
+#[tokio::test]
+async fn those_for_whom_a_proxy_speaks_are_counted() {
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, BEHIND)
+        .config(TRUSTED)
+        .config("[limits]\nmax_connections_per_client = 1")
+        .start();
+    let mut first = Connection::open(lab.listener("more")).await;
+    first.send(format!("{PASSED_ON}{ASKED}")).await;
+    assert_eq!(first.response().await.status, 200);
+    let mut second = Connection::open(lab.listener("more")).await;
+    second.send(format!("{PASSED_ON}{ASKED}")).await;
+    assert_eq!(second.ends().await, b"");
+    let other = PASSED_ON.replace("192.0.2.7", "192.0.2.8");
+    let mut third = Connection::open(lab.listener("more")).await;
+    third.send(format!("{other}{ASKED}")).await;
+    assert_eq!(third.response().await.status, 200);
+}

@@ -24,7 +24,7 @@ max_body = "1MiB"
 [[listener]]
 name = "public"
 address = "127.0.0.1:8000"
-proxy_protocol = true
+proxy_protocl = true
 tls = { certificate = "a", key = "b", chain = "c" }
 [[route]]
 name = "lab"
@@ -111,6 +111,10 @@ address = "unix:/run/labgate.sock"
 [[listener]]
 name = "relative"
 address = "unix:labgate.sock"
+[[listener]]
+name = "behind"
+address = "127.0.0.1:8443"
+proxy_protocol = true
 "#
     ));
 }
