@@ -26,7 +26,7 @@ pub(super) fn read(
 ) -> Vec<Option<Listener>> {
     let mut known = Known::default();
     let listeners = root.tables("listener", "listener", |table| {
-        one(table, &mut known, trust)
+        one(table, &mut known, public_url, trust)
     });
     if !listeners.is_empty() {
         return listeners;
@@ -42,6 +42,7 @@ pub(super) fn read(
         address: table.value("address", Address::Tcp((Ipv4Addr::LOCALHOST, port).into())),
         tls: None,
         proxy_protocol: table.value("proxy_protocol", false),
+        redirect_https: table.value("redirect_https", false),
     }))]
 }
 
@@ -52,7 +53,12 @@ struct Known {
     addresses: HashMap<Address, Origin>,
 }
 
-fn one(table: &mut Section<'_, '_>, known: &mut Known, trust: &Trust) -> Option<Listener> {
+fn one(
+    table: &mut Section<'_, '_>,
+    known: &mut Known,
+    public_url: &PublicUrl,
+    trust: &Trust,
+) -> Option<Listener> {
     table.require("name", "logs need one");
     let name = table.text("name", names::thing);
     if let Some(name) = &name {
@@ -74,12 +80,23 @@ fn one(table: &mut Section<'_, '_>, known: &mut Known, trust: &Trust) -> Option<
         let message = "lets only trusted proxies in, and trust.proxies names none";
         table.problem(origin, "proxy_protocol", message);
     }
+    let redirect_https = table.value("redirect_https", false);
+    if redirect_https && (has_tls || !public_url.https) {
+        let origin = table.origin_of("redirect_https");
+        let message = if has_tls {
+            "is for listeners without tls"
+        } else {
+            "sends people to server.public_url, which is not https"
+        };
+        table.problem(origin, "redirect_https", message);
+    }
     Some(Listener {
         name: name?,
         address: address?,
         // A half-read `tls` must not turn into plain HTTP.
         tls: if has_tls { Some(tls?) } else { None },
         proxy_protocol,
+        redirect_https,
     })
 }
 

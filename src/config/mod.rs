@@ -84,6 +84,8 @@ pub struct Listener {
     pub tls: Option<TlsFiles>,
     /// Whether trusted proxies begin each connection with the PROXY protocol, and others may not come.
     pub proxy_protocol: bool,
+    /// Whether requests are only sent on to the https address; never beside `tls`.
+    pub redirect_https: bool,
 }
 
 /// Where a listener listens.
@@ -200,6 +202,8 @@ pub struct Route {
     /// request for the bare prefix is redirected to it. No other ends with a slash;
     /// none has a percent sign, an empty or a dot segment.
     pub path: String,
+    /// The name of the one listener that it can be reached by; `None`: any.
+    pub require_listener: Option<String>,
     /// Where requests go.
     pub upstream: Upstream,
     /// What kind of tool it is.

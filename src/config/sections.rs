@@ -39,7 +39,7 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
             })
         })
     });
-    let routes = route::read(root, &server.public_url.host, &limits);
+    let routes = route::read(root, &server.public_url.host, &limits, &listeners);
     let ui = root.section("ui", ui);
     warn_about_plain_https(root, (&server.public_url, origin), &listeners, &trust);
     Some(Config {

@@ -113,6 +113,7 @@ impl Bound {
                 name: listener.name.as_str().into(),
                 tls: tls.as_ref().map(|tls| Arc::clone(&tls.config)),
                 proxy_protocol: listener.proxy_protocol,
+                redirect_https: listener.redirect_https,
             }),
             tls,
             socket,
@@ -177,6 +178,8 @@ pub struct Entry {
     pub tls: Option<Arc<ServerConfig>>,
     /// Whether each connection begins with a header of the PROXY protocol.
     pub proxy_protocol: bool,
+    /// Whether its requests are only sent on to https.
+    pub redirect_https: bool,
 }
 
 impl Admission {

@@ -279,7 +279,8 @@ impl Worker {
                 let decision = route
                     .policy
                     .decide(who, exchange.client.get(), &exchange.method);
-                matches!(decision, Decision::Allowed(_))
+                route.is_behind(&exchange.conn().entry().name)
+                    && matches!(decision, Decision::Allowed(_))
             });
             if !allowed {
                 exchange.end(Stop::RouteGone);

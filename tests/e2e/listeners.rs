@@ -2,7 +2,11 @@
 
 use std::{fs, os::unix::fs::PermissionsExt};
 
-use crate::support::{Lab, Origin, lab::Builder, raw::Connection};
+use crate::support::{
+    Browser, Lab, Origin,
+    lab::{Builder, MAIN},
+    raw::Connection,
+};
 
 const ASKED: &str = "GET / HTTP/1.1\r\nhost: open.lab.test\r\nx-forwarded-for: 192.0.2.7\r\n\r\n";
 
@@ -198,4 +202,80 @@ async fn those_for_whom_a_proxy_speaks_are_counted() {
     let mut third = Connection::open(lab.listener("more")).await;
     third.send(format!("{other}{ASKED}")).await;
     assert_eq!(third.response().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_redirecting_listener_sends_known_hosts_to_https_and_does_nothing_else() {
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, "address = \"127.0.0.1:0\"\nredirect_https = true")
+        .config("[server]\npublic_url = \"https://lab.test:8443\"")
+        .start();
+    for (host, path) in [
+        ("open.lab.test", "/a%20b?c=d"),
+        ("lab.test", "/.labgate/sign-in"),
+    ] {
+        for method in ["GET", "POST"] {
+            let mut plain = Connection::open(lab.listener("more")).await;
+            let head = format!("{method} {path} HTTP/1.1\r\nhost: {host}:80\r\n");
+            plain.send(format!("{head}content-length: 0\r\n\r\n")).await;
+            let answer = plain.response().await;
+            assert_eq!(answer.status, 308);
+            assert_eq!(answer.location(), format!("https://{host}:8443{path}"));
+            assert!(!answer.headers.has("set-cookie"));
+        }
+    }
+    let mut plain = Connection::open(lab.listener("more")).await;
+    plain
+        .send("GET / HTTP/1.1\r\nhost: evil.test\r\n\r\n")
+        .await;
+    let answer = plain.response().await;
+    assert_eq!(
+        (answer.status, answer.headers.has("location")),
+        (421, false)
+    );
+    for path in ["/.labgate/live", "/.labgate/ready"] {
+        let mut plain = Connection::open(lab.listener("more")).await;
+        plain
+            .send(format!("GET {path} HTTP/1.1\r\nhost: x\r\n\r\n"))
+            .await;
+        assert_eq!(plain.response().await.text(), "ok");
+    }
+    assert!(origin.seen().is_empty());
+
+    let other = lab.raw(ASKED).await;
+    assert_eq!(other.status, 200, "another listener serves");
+}
+
+#[tokio::test]
+async fn a_route_behind_a_listener_is_not_there_for_others() {
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, "address = \"127.0.0.1:0\"")
+        .route(
+            "inner",
+            &origin,
+            "path = \"/inner/\"\naccess = \"public\"\nrequire_listener = \"more\"",
+        )
+        .start();
+    let get = |path| format!("GET {path} HTTP/1.1\r\nhost: lab.test\r\n\r\n");
+    let nowhere = lab.raw(get("/nowhere")).await;
+    assert_eq!(nowhere.status, 404);
+    for path in ["/inner/x", "/inner"] {
+        let answer = lab.raw(get(path)).await;
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(!answer.text().contains("inner\"") && !answer.headers.has("location"));
+    }
+    assert!(origin.seen().is_empty());
+
+    let mut inside = Connection::open(lab.listener("more")).await;
+    inside.send(get("/inner/x")).await;
+    assert_eq!(inside.response().await.status, 200);
+    inside.send(get("/inner")).await;
+    assert_eq!(inside.response().await.status, 308);
+
+    for (listener, listed) in [("public", false), ("more", true)] {
+        let browser = Browser::new(lab.listener(listener));
+        browser.sign_in("ana").await;
+        let home = browser.navigate(&format!("{MAIN}/.labgate/")).await;
+        assert_eq!(home.text().contains("/inner/"), listed, "{listener}");
+    }
 }

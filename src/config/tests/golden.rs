@@ -115,6 +115,30 @@ address = "unix:labgate.sock"
 name = "behind"
 address = "127.0.0.1:8443"
 proxy_protocol = true
+[[listener]]
+name = "plain"
+address = "127.0.0.1:8080"
+redirect_https = true
+[[listener]]
+name = "both"
+address = "127.0.0.1:8444"
+tls = { certificate = "lab.crt", key = "lab.key" }
+redirect_https = true
+"#
+    ));
+}
+
+#[test]
+fn a_route_behind_a_listener_that_is_not_there() {
+    insta::assert_snapshot!(told(
+        r#"[[listener]]
+name = "tunnel"
+address = "127.0.0.1:8000"
+[[route]]
+name = "lab"
+upstream = "http://lab:8888"
+access = "public"
+require_listener = "tunel"
 "#
     ));
 }
