@@ -13,7 +13,7 @@ use std::{
     task::Poll,
 };
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -120,7 +120,9 @@ async fn route(
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Reject> {
     let head = head.map_err(Reject::Head)?;
-    let client = view.trusted.client(exchange.conn().peer, request.headers());
+    let client = view
+        .trusted
+        .client(exchange.conn().peer(), request.headers());
     exchange.client.set(client.addr);
     let target = request.uri().clone();
     let path = RoutePath::parse(target.path())?;
@@ -131,6 +133,11 @@ async fn route(
     let host = authority(&request).map_err(|_| Reject::UnknownHost)?;
     if !view.table.knows(&host) {
         return Err(Reject::UnknownHost);
+    }
+    let entry = exchange.conn().entry();
+    // After a reload the main address may no longer be https: that would be a circle.
+    if entry.redirect_https && view.public.https {
+        return Err(Reject::Redirect(to_https(view, &host, &target)));
     }
     let worker = exchange.worker();
     if let Some(visitor) = worker
@@ -151,7 +158,19 @@ async fn route(
         // Boxed, like all that is rare, so that every request's future need not hold room for it.
         return Box::pin(asked.own_page(request)).await;
     }
-    match view.table.find(&asked.host, &asked.path) {
+    let found = view.table.find(&asked.host, &asked.path);
+    let found = found.and_then(|found| {
+        let (Found::Route(id) | Found::AddSlash(id)) = found;
+        let there = view
+            .route(id)
+            .is_some_and(|route| route.is_behind(&entry.name));
+        if there {
+            Ok(found)
+        } else {
+            Err(NotFound::NoRoute)
+        }
+    });
+    match found {
         Ok(Found::Route(id)) => asked.forward(id, false, request).await,
         Ok(Found::AddSlash(id)) => asked.forward(id, true, request).await,
         Err(NotFound::BadPath(bad)) => Err(bad.into()),
@@ -162,6 +181,16 @@ async fn route(
         })),
         Err(NotFound::NoRoute) => Err(Reject::NotFound),
         Err(NotFound::UnknownHost) => Err(Reject::UnknownHost),
+    }
+}
+
+/// The same place at its https address, which has the port of `public_url`.
+fn to_https(view: &View, host: &Host, target: &Uri) -> Redirect {
+    let path = target.path_and_query().map_or("/", |path| path.as_str());
+    Redirect {
+        status: StatusCode::PERMANENT_REDIRECT,
+        location: header_value(&format!("{}{path}", view.public.origin_of(host))),
+        cookie: None,
     }
 }
 
@@ -382,6 +411,7 @@ impl Asking<'_> {
                     .visitor
                     .get()
                     .map(|visitor| Arc::clone(&visitor.session)),
+                listener: Arc::clone(&exchange.conn().entry().name),
                 client: self.client.addr,
                 id: exchange.id,
                 runtime: self.view.snapshot(),

@@ -11,6 +11,7 @@ mod access;
 mod env;
 mod form;
 mod headers;
+mod listener;
 pub mod load;
 pub mod names;
 mod nearest;
@@ -78,10 +79,23 @@ pub struct Server {
 pub struct Listener {
     /// Unique; stands in logs.
     pub name: String,
-    /// Where to bind; port 0 lets the system pick.
-    pub address: SocketAddr,
+    /// Where to bind.
+    pub address: Address,
     /// TLS from files; `None` is plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// Whether trusted proxies begin each connection with the PROXY protocol, and others may not come.
+    pub proxy_protocol: bool,
+    /// Whether requests are only sent on to the https address; never beside `tls`.
+    pub redirect_https: bool,
+}
+
+/// Where a listener listens.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Address {
+    /// `address:port`; port 0 lets the system pick.
+    Tcp(SocketAddr),
+    /// `unix:/absolute/path`
+    Unix(PathBuf),
 }
 
 /// Certificate chain and key, PEM. Read again when the files change.
@@ -105,11 +119,20 @@ pub struct Admin {
 /// `[trust]`: whose word about the client is believed. Nobody's by default.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Trust {
-    /// Networks of proxies in front of us.
-    pub proxies: Vec<IpNet>,
+    /// The proxies in front of us.
+    pub proxies: Vec<Proxy>,
     /// The header that carries the client's address; `None`: the right-most untrusted
     /// `X-Forwarded-For` entry.
     pub client_ip_header: Option<HeaderName>,
+}
+
+/// A proxy whose word is believed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Proxy {
+    /// Whoever has an address of this network.
+    Network(IpNet),
+    /// `unix`: whoever comes by a unix socket.
+    Unix,
 }
 
 /// `[session]`
@@ -180,6 +203,8 @@ pub struct Route {
     /// request for the bare prefix is redirected to it. No other ends with a slash;
     /// none has a percent sign, an empty or a dot segment.
     pub path: String,
+    /// The name of the one listener that it can be reached by; `None`: any.
+    pub require_listener: Option<String>,
     /// Where requests go: one of these, never empty, none twice; all https or none.
     pub upstreams: Vec<Upstream>,
     /// PEM file of the authorities that its https upstreams are checked by; `None`: the system's.

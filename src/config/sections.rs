@@ -1,19 +1,14 @@
-//! All tables but routes: which keys there are, their defaults, and what contradicts what.
+//! All tables but routes and listeners: which keys there are, their defaults, and what contradicts what.
 //!
 //! Each line of a struct literal here is one key with its default; `docs/configuration.md` and
 //! `config/labgate.toml` list the same keys.
 
-use std::{
-    collections::HashMap,
-    net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::HashMap, path::PathBuf, time::Duration};
 
 use super::{
-    Admin, Config, Limits, Listener, LocalUser, Server, Session, TlsFiles, Trust, Ui,
-    form::{Count, Size, network},
-    names,
+    Admin, Config, Limits, Listener, LocalUser, Server, Session, Trust, Ui,
+    form::{Count, Size},
+    listener, names,
     origin::Origin,
     read::Section,
     route,
@@ -28,12 +23,12 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
     let (server, origin) = root.section("server", |table| {
         (server(table, default_url), table.origin_of("public_url"))
     });
-    let listeners = listeners(root, &server.public_url);
     let admin = root.section("admin", |table| Admin {
         users: table.list("users", names::user),
         groups: table.list("groups", names::group),
     });
-    let trust = root.section("trust", trust);
+    let trust = root.section("trust", listener::trust);
+    let listeners = listener::read(root, &server.public_url, &trust);
     let session = root.section("session", session);
     let limits = root.section("limits", limits);
     let local_users = root.section("identity", |identity| {
@@ -44,7 +39,7 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
             })
         })
     });
-    let routes = route::read(root, &server.public_url.host, &limits);
+    let routes = route::read(root, &server.public_url.host, &limits, &listeners);
     let ui = root.section("ui", ui);
     warn_about_plain_https(root, (&server.public_url, origin), &listeners, &trust);
     Some(Config {
@@ -79,85 +74,6 @@ fn server(table: &mut Section<'_, '_>, default_url: PublicUrl) -> Server {
 }
 
 type Known<K> = HashMap<K, Origin>;
-
-/// One entry per table, `None` for a broken one.
-fn listeners(root: &mut Section<'_, '_>, public_url: &PublicUrl) -> Vec<Option<Listener>> {
-    let mut names: Known<String> = HashMap::new();
-    let mut addresses: Known<SocketAddr> = HashMap::new();
-    let listeners = root.tables("listener", "listener", |table| {
-        table.require("name", "logs need one");
-        let name = table.text("name", names::thing);
-        if let Some(name) = &name {
-            table.unique("name", name.clone(), &mut names, |name| quote(name));
-        }
-        let address: Option<SocketAddr> = table.required(
-            "address",
-            "write an address and a port, like \"127.0.0.1:8000\"",
-        );
-        if let Some(address) = address.filter(|address| address.port() != 0) {
-            table.unique("address", address, &mut addresses, ToString::to_string);
-        }
-        let has_tls = table.has("tls");
-        let tls = table.unit("tls", "tls.", |tls| {
-            let hint = "TLS takes a certificate and its key";
-            let certificate = tls.path("certificate", hint);
-            let key = tls.path("key", hint);
-            Some(TlsFiles {
-                certificate: certificate?,
-                key: key?,
-            })
-        });
-        let tls = tls.flatten();
-        Some(Listener {
-            name: name?,
-            address: address?,
-            // A half-read `tls` must not turn into plain HTTP.
-            tls: if has_tls { Some(tls?) } else { None },
-        })
-    });
-    if !listeners.is_empty() {
-        return listeners;
-    }
-    // Behind https without a listener, somebody else ends TLS and comes to us by plain HTTP.
-    let port = if public_url.https {
-        DEFAULT_PORT
-    } else {
-        public_url.effective_port()
-    };
-    vec![Some(root.default_table("listener", |table| Listener {
-        name: table.value("name", "public".to_owned()),
-        address: table.value("address", (Ipv4Addr::LOCALHOST, port).into()),
-        tls: None,
-    }))]
-}
-
-/// That of the default `public_url`.
-const DEFAULT_PORT: u16 = 8000;
-
-fn trust(table: &mut Section<'_, '_>) -> Trust {
-    let trust = Trust {
-        proxies: table.list("proxies", network),
-        client_ip_header: table.optional("client_ip_header"),
-    };
-    if trust
-        .proxies
-        .iter()
-        .any(|network| network.prefix_len() == 0)
-    {
-        let origin = table.origin_of("proxies");
-        table.warn(
-            origin,
-            "proxies",
-            "believes everybody's X-Forwarded-For; name the proxies",
-        );
-    }
-    if trust.client_ip_header.is_some() && !table.has("proxies") {
-        let message = "is believed from trusted proxies only, and proxies names none";
-        let origin = table.origin_of("client_ip_header");
-        table.warn(origin, "client_ip_header", message);
-    }
-    trust
-}
 
 fn session(table: &mut Section<'_, '_>) -> Session {
     let lifetime = table.value("lifetime", days(7));

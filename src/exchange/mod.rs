@@ -91,7 +91,7 @@ impl Exchange {
             method,
             uri,
             host,
-            client: Cell::new(conn.peer.into()),
+            client: Cell::new(conn.peer().into()),
             route: OnceCell::new(),
             visitor: OnceCell::new(),
             stop: Signal::default(),

@@ -60,6 +60,8 @@ pub struct Asked {
     pub host: Host,
     /// The session of the visitor on that host.
     pub session: Option<Arc<Session>>,
+    /// The listener that it came in on.
+    pub listener: Arc<str>,
     /// Who the request is from.
     pub client: ClientAddr,
     /// To quote.

@@ -165,6 +165,12 @@ impl Runtime {
 }
 
 impl Route {
+    /// Whether it can be reached by the listener of this name.
+    pub fn is_behind(&self, listener: &str) -> bool {
+        let required = self.config.require_listener.as_deref();
+        required.is_none_or(|required| required == listener)
+    }
+
     fn new(
         id: RouteId,
         config: config::Route,

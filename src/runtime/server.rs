@@ -4,7 +4,7 @@
 //! there; what was half-started is dropped again. A reload validates and builds before it swaps.
 //! Stop drains: no new connections, what is under way finishes within `limits.drain_timeout`.
 
-use std::{fs::File, io, net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{fs::File, io, sync::Arc, thread, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{RouteError, Runtime, Shared, WorkerHandle};
 use crate::{
     clock::Clock,
-    config::Config,
+    config::{Address, Config},
     identity::{LocalUsers, SignInLinks, Throttle},
     listener::{self, Admission, Bound, tls::Tls},
     pages::{Pages, PagesHandle},
@@ -84,10 +84,10 @@ pub struct Server {
 pub struct Listening {
     /// Its name in the configuration.
     pub name: Arc<str>,
-    /// `http://127.0.0.1:8000`, with the real port.
+    /// `http://127.0.0.1:8000`, with the real port, or `unix:/run/labgate.sock`.
     pub url: String,
     /// The same as an address.
-    pub address: SocketAddr,
+    pub address: Address,
 }
 
 impl Server {
@@ -258,18 +258,16 @@ impl Server {
         let mut certificates = Vec::new();
         for mut bound in bound {
             self.listeners.push(Listening {
-                name: Arc::clone(&bound.name),
+                name: Arc::clone(&bound.entry.name),
                 url: bound.url(),
-                address: bound.address,
+                address: bound.address.clone(),
             });
-            let tls = bound.tls.take();
-            let config = tls.as_ref().map(|tls| Arc::clone(&tls.config));
-            certificates.extend(tls);
+            certificates.extend(bound.tls.take());
             let (admission, shared) = (Arc::clone(&admission), Arc::clone(&self.shared));
             let (workers, stopping) = (Arc::clone(&self.workers), self.stopping.clone());
             self.tasks.spawn(async move {
                 tokio::select! {
-                    () = bound.accept(config, &admission, &shared, &workers) => {}
+                    () = bound.accept(&admission, &shared, &workers) => {}
                     () = stopping.cancelled() => {}
                 }
             });

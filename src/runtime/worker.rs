@@ -7,7 +7,6 @@ use std::{
     cell::{Cell, RefCell},
     future::{Future, pending},
     io,
-    net::TcpStream,
     rc::{Rc, Weak},
     sync::{
         Arc,
@@ -29,7 +28,7 @@ use super::{Shared, View};
 use crate::{
     auth::Visitors,
     exchange::{Exchange, body::RequestBody},
-    listener::{self, Admitted, Conn, Ending, conn},
+    listener::{Accepted, Admitted, Conn, Ending, conn},
     policy::Decision,
     session::SessionId,
     telemetry::{RequestIds, access::AccessLog},
@@ -69,7 +68,7 @@ impl std::fmt::Debug for Worker {
 #[derive(Debug)]
 enum Message {
     /// A connection to serve.
-    Connection(TcpStream, Admitted),
+    Connection(Accepted, Admitted),
     /// End what this session opened.
     SessionEnded(SessionId),
     /// The configuration changed: end what it no longer lets in.
@@ -121,7 +120,7 @@ impl WorkerHandle {
     }
 
     /// Gives it a connection, counted from now on. Never blocks, as nothing here but `join`.
-    pub fn connection(&self, socket: TcpStream, admitted: Admitted) {
+    pub fn connection(&self, socket: Accepted, admitted: Admitted) {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.tell(Message::Connection(socket, admitted));
     }
@@ -234,12 +233,12 @@ impl Worker {
         }
     }
 
-    fn serve(self: &Rc<Self>, socket: TcpStream, admitted: Admitted, open: &Arc<AtomicUsize>) {
+    fn serve(self: &Rc<Self>, socket: Accepted, admitted: Admitted, open: &Arc<AtomicUsize>) {
         let guard = OpenConnection(Arc::clone(open));
         if self.ending().is_some() {
             return;
         }
-        match listener::adopt(socket) {
+        match socket.adopt() {
             Ok(socket) => {
                 let worker = Rc::clone(self);
                 self.spawn(async move {
@@ -280,7 +279,8 @@ impl Worker {
                 let decision = route
                     .policy
                     .decide(who, exchange.client.get(), &exchange.method);
-                matches!(decision, Decision::Allowed(_))
+                route.is_behind(&exchange.conn().entry().name)
+                    && matches!(decision, Decision::Allowed(_))
             });
             if !allowed {
                 exchange.end(Stop::RouteGone);

@@ -17,6 +17,7 @@ mod errors;
 mod handover;
 mod header_rules;
 mod identity_headers;
+mod listeners;
 mod logs;
 mod paths;
 mod protocol;

@@ -24,7 +24,7 @@ max_body = "1MiB"
 [[listener]]
 name = "public"
 address = "127.0.0.1:8000"
-proxy_protocol = true
+proxy_protocl = true
 tls = { certificate = "a", key = "b", chain = "c" }
 [[route]]
 name = "lab"
@@ -102,6 +102,43 @@ address = "127.0.0.1:0"
 [[listener]]
 name = "any-too"
 address = "127.0.0.1:0"
+[[listener]]
+name = "socket"
+address = "unix:/run/labgate.sock"
+[[listener]]
+name = "socket-too"
+address = "unix:/run/labgate.sock"
+[[listener]]
+name = "relative"
+address = "unix:labgate.sock"
+[[listener]]
+name = "behind"
+address = "127.0.0.1:8443"
+proxy_protocol = true
+[[listener]]
+name = "plain"
+address = "127.0.0.1:8080"
+redirect_https = true
+[[listener]]
+name = "both"
+address = "127.0.0.1:8444"
+tls = { certificate = "lab.crt", key = "lab.key" }
+redirect_https = true
+"#
+    ));
+}
+
+#[test]
+fn a_route_behind_a_listener_that_is_not_there() {
+    insta::assert_snapshot!(told(
+        r#"[[listener]]
+name = "tunnel"
+address = "127.0.0.1:8000"
+[[route]]
+name = "lab"
+upstream = "http://lab:8888"
+access = "public"
+require_listener = "tunel"
 "#
     ));
 }

@@ -48,8 +48,8 @@ pub(crate) struct Builder {
 /// A started labgate.
 struct Server {
     child: Child,
-    /// Where each listener, by name, can be reached.
-    addresses: HashMap<String, SocketAddr>,
+    /// What each listener, by name, says of itself: `127.0.0.1:8000` or `unix:/path`.
+    addresses: HashMap<String, String>,
     output: Output,
     ended: mpsc::Receiver<()>,
 }
@@ -74,7 +74,18 @@ impl Lab {
 
     /// The address of the listener `public`.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.server.addresses["public"]
+        self.listener("public")
+    }
+
+    /// The address of a TCP listener.
+    pub(crate) fn listener(&self, name: &str) -> SocketAddr {
+        self.server.addresses[name].parse().unwrap()
+    }
+
+    /// The path of a unix listener.
+    pub(crate) fn socket(&self, name: &str) -> PathBuf {
+        let address = &self.server.addresses[name];
+        address.strip_prefix("unix:").unwrap().into()
     }
 
     /// A browser that nobody has used yet.
@@ -112,6 +123,12 @@ impl Lab {
     /// Everything that was printed and logged so far.
     pub(crate) fn output(&self) -> String {
         self.server.output.lock().unwrap().clone()
+    }
+
+    /// Stops it, and looks at what it leaves in its folder.
+    pub(crate) fn stop_then(mut self, look: impl FnOnce()) {
+        self.server.stop();
+        look();
     }
 
     /// Stops it; everything that was printed and logged.
@@ -283,13 +300,13 @@ impl Server {
 }
 
 /// The name and address in a line that announces a listener.
-fn listening(line: &str) -> Option<(String, SocketAddr)> {
+fn listening(line: &str) -> Option<(String, String)> {
     let (url, name) = line
         .strip_prefix("labgate: listening on ")?
         .split_once(" (")?;
-    let (_, address) = url.split_once("://")?;
+    let address = url.split_once("://").map_or(url, |(_, address)| address);
     let name = name.strip_suffix(')')?;
-    Some((name.to_owned(), address.trim_end_matches('/').parse().ok()?))
+    Some((name.to_owned(), address.to_owned()))
 }
 
 impl Drop for Server {

@@ -1,9 +1,12 @@
 //! Bytes on a socket, for what no good client sends, and the answers that come back.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use rustls_pki_types::ServerName;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpStream, UnixStream},
+};
 use tokio_rustls::TlsConnector;
 
 use super::{
@@ -69,6 +72,12 @@ impl Connection {
         let stream = stream.unwrap();
         stream.set_nodelay(true).unwrap();
         Self(Wire::new(stream))
+    }
+
+    /// Connects to a unix socket.
+    pub(crate) async fn open_unix(path: &Path) -> Self {
+        let stream = within("connect", UnixStream::connect(path)).await;
+        Self(Wire::new(stream.unwrap()))
     }
 
     /// Connects over TLS to the server that is called `name`.
