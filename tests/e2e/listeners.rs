@@ -4,6 +4,7 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use crate::support::{
     Browser, Lab, Origin,
+    certs::Authority,
     lab::{Builder, MAIN},
     raw::Connection,
 };
@@ -277,5 +278,46 @@ async fn a_route_behind_a_listener_is_not_there_for_others() {
         browser.sign_in("ana").await;
         let home = browser.navigate(&format!("{MAIN}/.labgate/")).await;
         assert_eq!(home.text().contains("/inner/"), listed, "{listener}");
+    }
+}
+
+#[tokio::test]
+async fn the_header_of_a_proxy_comes_before_tls() {
+    // T06, the counterpart
+    let origin = Origin::ok().await;
+    let authority = Authority::new();
+    let tls = format!("{BEHIND}tls = {{ certificate = \"lab.crt\", key = \"lab.key\" }}");
+    let builder = with_listener(&origin, &tls);
+    authority.issue(builder.folder(), &["open.lab.test"]);
+    let lab = builder.config(TRUSTED).start();
+    for header in [
+        PASSED_ON.as_bytes(),
+        &binary(0x21, 0x11, &[192, 0, 2, 7, 0, 0, 0, 0, 0, 0, 0, 0]),
+    ] {
+        let (address, name) = (lab.listener("more"), "open.lab.test");
+        let mut inside = Connection::open_tls_behind(address, header, name, &authority).await;
+        inside.send(ASKED).await;
+        assert_eq!(inside.response().await.status, 200);
+        let seen = origin.last();
+        assert_eq!(seen.headers.get("x-forwarded-for"), Some("192.0.2.7"));
+    }
+}
+
+#[tokio::test]
+async fn a_proxy_that_does_not_finish_its_header_is_let_go() {
+    // T76
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, BEHIND)
+        .config(TRUSTED)
+        .config("[limits]\nheader_timeout = \"200ms\"")
+        .start();
+    for part in [
+        &b""[..],
+        b"PROXY TCP4 192.0.2.7",
+        b"\r\n\r\n\0\r\nQUIT\n\x21",
+    ] {
+        let mut connection = Connection::open(lab.listener("more")).await;
+        connection.send(part).await;
+        assert_eq!(connection.ends().await, b"");
     }
 }

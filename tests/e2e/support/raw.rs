@@ -82,9 +82,20 @@ impl Connection {
 
     /// Connects over TLS to the server that is called `name`.
     pub(crate) async fn open_tls(address: SocketAddr, name: &str, authority: &Authority) -> Self {
-        let stream = within("connect", TcpStream::connect(address))
+        Self::open_tls_behind(address, b"", name, authority).await
+    }
+
+    /// The same, with bytes before the handshake.
+    pub(crate) async fn open_tls_behind(
+        address: SocketAddr,
+        first: &[u8],
+        name: &str,
+        authority: &Authority,
+    ) -> Self {
+        let mut stream = within("connect", TcpStream::connect(address))
             .await
             .unwrap();
+        within("send", stream.write_all(first)).await.unwrap();
         let connector = TlsConnector::from(authority.client());
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let stream = within("TLS handshake", connector.connect(name, stream)).await;
