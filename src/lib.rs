@@ -18,6 +18,7 @@ pub mod route;
 pub mod telemetry;
 pub mod tunnel;
 pub mod upstream;
+pub mod verdict;
 // State that the path asks.
 pub mod identity;
 pub mod session;
@@ -25,6 +26,7 @@ pub mod store;
 // Control.
 pub mod cli;
 pub mod config;
+pub mod explain;
 pub mod pages;
 pub mod runtime;
 pub mod ui;

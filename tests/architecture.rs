@@ -43,6 +43,11 @@ const MODULES: &[(&str, &str)] = &[
         "reject",
         "app auth http rewrite route runtime telemetry tunnel ui upstream",
     ),
+    ("verdict", "auth client http policy reject route runtime"),
+    (
+        "explain",
+        "auth client config http policy reject rewrite route runtime telemetry verdict",
+    ),
     (
         "pages",
         "auth client config http identity policy reject route runtime secret session \
@@ -60,7 +65,7 @@ const MODULES: &[(&str, &str)] = &[
     (
         "gateway",
         "app auth client exchange http listener pages policy reject rewrite route runtime \
-         telemetry tunnel upstream",
+         telemetry tunnel upstream verdict",
     ),
 ];
 
