@@ -24,6 +24,7 @@ pub mod identity;
 pub mod session;
 pub mod store;
 // Control.
+pub mod admin;
 pub mod cli;
 pub mod config;
 pub mod explain;

@@ -34,9 +34,10 @@ const MODULES: &[(&str, &str)] = &[
     ("policy", "client config route session"),
     ("auth", "clock http policy route secret session"),
     ("rewrite", "app auth client config http policy route"),
+    ("admin", "http telemetry"),
     (
         "runtime",
-        "app auth client clock config exchange http identity listener pages policy \
+        "admin app auth client clock config exchange http identity listener pages policy \
          rewrite route session store telemetry tunnel ui upstream",
     ),
     (

@@ -29,10 +29,7 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
         (server(table, default_url), table.origin_of("public_url"))
     });
     let listeners = listeners(root, &server.public_url);
-    let admin = root.section("admin", |table| Admin {
-        users: table.list("users", names::user),
-        groups: table.list("groups", names::group),
-    });
+    let admin = root.section("admin", |table| admin(table, &listeners));
     let trust = root.section("trust", trust);
     let session = root.section("session", session);
     let limits = root.section("limits", limits);
@@ -133,6 +130,26 @@ fn listeners(root: &mut Section<'_, '_>, public_url: &PublicUrl) -> Vec<Option<L
 
 /// That of the default `public_url`.
 const DEFAULT_PORT: u16 = 8000;
+
+fn admin(table: &mut Section<'_, '_>, listeners: &[Option<Listener>]) -> Admin {
+    let address: Option<SocketAddr> = table.optional("address");
+    let origin = table.origin_of("address");
+    if let Some(address) = address {
+        let is_same = |listener: &Listener| address.port() != 0 && listener.address == address;
+        if listeners.iter().flatten().any(is_same) {
+            table.problem(origin, "address", "is a listener's; take a port of its own");
+        }
+        if !address.ip().is_loopback() {
+            let message = "is not only for this machine; whoever reaches it reads the metrics";
+            table.warn(origin, "address", message);
+        }
+    }
+    Admin {
+        address,
+        users: table.list("users", names::user),
+        groups: table.list("groups", names::group),
+    }
+}
 
 fn trust(table: &mut Section<'_, '_>) -> Trust {
     let trust = Trust {

@@ -29,7 +29,7 @@ use crate::{
     reject::{Asked, Reject},
     route::{Found, Leads, NotFound, RoutePath},
     runtime::{Route, RouteError, Runtime, View},
-    telemetry::RequestIds,
+    telemetry::{RequestIds, meter::Meters},
     verdict::{self, Case, Verdict},
 };
 
@@ -96,7 +96,7 @@ pub fn explain(config: Config, question: &Question) -> Result<Explanation, Error
     });
     let runtime = Runtime::new(config)?;
     let url = Url::parse(&question.url, &runtime)?;
-    let view = View::new(runtime.into());
+    let view = View::new(runtime.into(), &Meters::default());
     let mut asking = Asking {
         view: &view,
         question,

@@ -77,6 +77,11 @@ impl Lab {
         self.server.addresses["public"]
     }
 
+    /// Where `[admin] address` is bound, in a lab that has one.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.server.addresses["admin"]
+    }
+
     /// A browser that nobody has used yet.
     pub(crate) fn browser(&self) -> Browser {
         Browser::new(self.address())
@@ -212,7 +217,8 @@ user = [
             .config
             .matches("[[listener]]\nname = \"public\"")
             .count();
-        let listeners = 1 + further_listeners - same;
+        let admin = self.config.matches("[admin]\naddress").count();
+        let listeners = 1 + further_listeners - same + admin;
         let server = Server::start(command, listeners);
         Lab {
             server,
