@@ -6,6 +6,7 @@
 mod check;
 mod config_show;
 mod exit;
+mod explain;
 mod healthcheck;
 mod quickstart;
 mod serve;
@@ -58,6 +59,8 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Say what would become of a request: route, access, what the tool gets
+    Explain(explain::Arguments),
     /// Ask the running server whether it is ready; for container health checks
     Healthcheck(Files),
     /// Print the manual page (troff)
@@ -146,6 +149,11 @@ fn dispatch(command: Command) -> Result<Exit, Exit> {
         Command::Config(ConfigCommand::Show { origin, files }) => {
             printed(config_show::run(&sources::of(&files)?, origin, out))
         }
+        Command::Explain(arguments) => printed(explain::run(
+            &arguments,
+            &sources::of(&arguments.files)?,
+            out,
+        )),
         Command::Healthcheck(files) => healthcheck::run(&sources::of(&files)?, out),
         Command::Man => printed(
             clap_mangen::Man::new(Arguments::command())

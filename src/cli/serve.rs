@@ -55,6 +55,12 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
                 listening.url, listening.name
             ));
         }
+        if let Some(address) = server.admin() {
+            drop(writeln!(
+                out,
+                "labgate: listening on http://{address} (admin)"
+            ));
+        }
         drop(out.flush());
         server.block_on(async {
             while signals.next().await == Asked::Reload {

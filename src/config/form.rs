@@ -2,7 +2,7 @@
 //!
 //! What a form reads from its own `show` is the same value.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::HeaderName;
 use ipnet::IpNet;
@@ -190,6 +190,18 @@ impl Form for HostPattern {
             Self::Exact(host) => quote(host.as_str()),
             Self::Suffix(parent) => quote(&format!("*.{parent}")),
         }
+    }
+}
+
+impl Form for SocketAddr {
+    fn read(node: &Node<'_>) -> Result<Self, String> {
+        text(node)?.parse().map_err(|_| {
+            "must be an address and a port, like \"127.0.0.1:8000\" or \"[::]:8443\"".into()
+        })
+    }
+
+    fn show(&self) -> String {
+        quote(&self.to_string())
     }
 }
 

@@ -107,9 +107,11 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// `[admin]`: who administers. Nobody by default.
+/// `[admin]`: who administers, nobody by default; and where programs of operators ask.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Admin {
+    /// Where `/metrics`, `/live` and `/ready` are answered; `None`: nowhere.
+    pub address: Option<SocketAddr>,
     /// User names.
     pub users: Vec<String>,
     /// Group names.

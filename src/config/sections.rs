@@ -3,10 +3,10 @@
 //! Each line of a struct literal here is one key with its default; `docs/configuration.md` and
 //! `config/labgate.toml` list the same keys.
 
-use std::{collections::HashMap, path::PathBuf, time::Duration};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
-    Admin, Config, Limits, Listener, LocalUser, Server, Session, Trust, Ui,
+    Address, Admin, Config, Limits, Listener, LocalUser, Server, Session, Trust, Ui,
     form::{Count, Size},
     listener, names,
     origin::Origin,
@@ -23,12 +23,9 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
     let (server, origin) = root.section("server", |table| {
         (server(table, default_url), table.origin_of("public_url"))
     });
-    let admin = root.section("admin", |table| Admin {
-        users: table.list("users", names::user),
-        groups: table.list("groups", names::group),
-    });
     let trust = root.section("trust", listener::trust);
     let listeners = listener::read(root, &server.public_url, &trust);
+    let admin = root.section("admin", |table| admin(table, &listeners));
     let session = root.section("session", session);
     let limits = root.section("limits", limits);
     let local_users = root.section("identity", |identity| {
@@ -74,6 +71,27 @@ fn server(table: &mut Section<'_, '_>, default_url: PublicUrl) -> Server {
 }
 
 type Known<K> = HashMap<K, Origin>;
+
+fn admin(table: &mut Section<'_, '_>, listeners: &[Option<Listener>]) -> Admin {
+    let address: Option<SocketAddr> = table.optional("address");
+    let origin = table.origin_of("address");
+    if let Some(address) = address {
+        let is_same =
+            |listener: &Listener| address.port() != 0 && listener.address == Address::Tcp(address);
+        if listeners.iter().flatten().any(is_same) {
+            table.problem(origin, "address", "is a listener's; take a port of its own");
+        }
+        if !address.ip().is_loopback() {
+            let message = "is not only for this machine; whoever reaches it reads the metrics";
+            table.warn(origin, "address", message);
+        }
+    }
+    Admin {
+        address,
+        users: table.list("users", names::user),
+        groups: table.list("groups", names::group),
+    }
+}
 
 fn session(table: &mut Section<'_, '_>) -> Session {
     let lifetime = table.value("lifetime", days(7));

@@ -280,6 +280,9 @@ upstream = "http://lab:8888"
 access = { networks = ["::/0"] }
 "#
     ));
+    let admin = |address: &str| warnings(&format!("admin.address = \"{address}:8001\""));
+    assert!(admin("0.0.0.0").contains("reads the metrics"));
+    assert_eq!(admin("[::1]"), "");
     assert_eq!(
         warnings("server.public_url = \"https://a.b\"\ntrust.proxies = [\"10.0.0.1\"]"),
         ""

@@ -22,7 +22,7 @@ use axum::{
 };
 use bytes::Bytes;
 use cookie::{Cookie, SameSite, time};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -40,7 +40,7 @@ use crate::{
     route::own,
     runtime::Runtime,
     session::{Device, Ended, Forgery, Handovers, Session, SessionToken, Sessions},
-    telemetry::{RequestId, chain},
+    telemetry::{RequestId, SignIns, chain},
     ui::{self, Circumstances, Framing, Problem},
 };
 
@@ -100,7 +100,10 @@ impl Pages {
 
 /// A worker's end of the channel to the pages.
 #[derive(Clone, Debug)]
-pub struct PagesHandle(mpsc::Sender<(OwnRequest, oneshot::Sender<Response<Bytes>>)>);
+pub struct PagesHandle(
+    mpsc::Sender<(OwnRequest, oneshot::Sender<Response<Bytes>>)>,
+    Arc<SignIns>,
+);
 
 impl PagesHandle {
     /// Starts the pages on the current runtime; they end when all handles are gone.
@@ -108,16 +111,28 @@ impl PagesHandle {
         let (sender, mut inbox) = mpsc::channel::<(OwnRequest, oneshot::Sender<_>)>(WAITING);
         let router = router(Arc::new(pages));
         let answers = tasks.clone();
+        let sign_ins = Arc::new(SignIns::default());
+        let counted = Arc::clone(&sign_ins);
         tasks.spawn(async move {
             while let Some((asked, reply)) = inbox.recv().await {
-                let router = router.clone();
+                let (router, sign_ins) = (router.clone(), Arc::clone(&counted));
                 answers.spawn(async move {
+                    let signs_in = signs_in(&asked.request);
+                    let answer = answer(router, asked).await;
+                    if signs_in {
+                        sign_ins.count(answer.status());
+                    }
                     // Whoever asked may be gone by now.
-                    drop(reply.send(answer(router, asked).await));
+                    drop(reply.send(answer));
                 });
             }
         });
-        Self(sender)
+        Self(sender, sign_ins)
+    }
+
+    /// How sign-ins ended.
+    pub fn sign_ins(&self) -> &SignIns {
+        &self.1
     }
 
     /// Asks for a page. `Err`: 1024 requests wait already, or there is no answer within 30 s.
@@ -131,6 +146,12 @@ impl PagesHandle {
             _ => Err(Reject::Internal("our own pages do not answer")),
         }
     }
+}
+
+/// Whether a form was sent that may open a session.
+fn signs_in<B>(request: &Request<B>) -> bool {
+    let path = request.uri().path();
+    *request.method() == Method::POST && matches!(path, own::SIGN_IN | own::LINK)
 }
 
 fn router(pages: Arc<Pages>) -> Router {

@@ -5,6 +5,7 @@
 //! that it began with. Sessions and open connections outlive it. `server` has start and stop,
 //! `worker` the data path's threads.
 
+mod measure;
 mod reach;
 mod server;
 mod signal;
@@ -39,6 +40,7 @@ use crate::{
     rewrite::Rules,
     route::{RouteId, RouteTable, own},
     session::Sessions,
+    telemetry::meter::{Meter, Meters},
     ui::Look,
     upstream::{BadTarget, Roots, Targets, Timeouts},
 };
@@ -203,11 +205,12 @@ pub struct View {
     runtime: Arc<Runtime>,
     /// What the head gate enforces.
     pub gate_limits: Rc<gate::Limits>,
+    meters: Box<[Rc<Meter>]>,
 }
 
 impl View {
-    /// A view of one snapshot.
-    pub fn new(runtime: Arc<Runtime>) -> Self {
+    /// A view of one snapshot, which counts on `meters`.
+    pub fn new(runtime: Arc<Runtime>, meters: &Meters) -> Self {
         let limits = &runtime.limits;
         let gate_limits = Rc::new(gate::Limits {
             header_timeout: limits.header_timeout,
@@ -217,14 +220,21 @@ impl View {
             max_header_bytes: limits.max_header_bytes,
             max_headers: limits.max_headers,
         });
+        let meters = meters.of(runtime.routes.iter().map(|route| route.name.as_str()));
         Self {
             runtime,
             gate_limits,
+            meters,
         }
     }
 }
 
 impl View {
+    /// What counts the requests of a route.
+    pub fn meter(&self, id: RouteId) -> Option<&Meter> {
+        self.meters.get(id.index()).map(|meter| &**meter)
+    }
+
     /// The snapshot itself, for another thread.
     pub fn snapshot(&self) -> Arc<Runtime> {
         Arc::clone(&self.runtime)

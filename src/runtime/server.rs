@@ -4,13 +4,14 @@
 //! there; what was half-started is dropped again. A reload validates and builds before it swaps.
 //! Stop drains: no new connections, what is under way finishes within `limits.drain_timeout`.
 
-use std::{fs::File, io, sync::Arc, thread, time::Duration};
+use std::{fs::File, io, net::SocketAddr, sync::Arc, thread, time::Duration};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{RouteError, Runtime, Shared, WorkerHandle};
+use super::{RouteError, Runtime, Shared, WorkerHandle, measure};
 use crate::{
+    admin::Admin,
     clock::Clock,
     config::{Address, Config},
     identity::{LocalUsers, SignInLinks, Throttle},
@@ -28,6 +29,14 @@ use crate::{
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The socket of `[admin] address`.
+    #[error("admin.address: cannot listen on {address}: {source}")]
+    Admin {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A thread or a runtime cannot be had.
     #[error("cannot start a thread: {0}")]
     Io(#[from] io::Error),
@@ -48,7 +57,7 @@ impl StartError {
         match self {
             Self::Listener(error) => matches!(**error, listener::Error::Tls { .. }),
             Self::Route(_) => true,
-            Self::Io(_) | Self::Store(_) => false,
+            Self::Admin { .. } | Self::Io(_) | Self::Store(_) => false,
         }
     }
 }
@@ -70,6 +79,8 @@ pub struct Server {
     control: tokio::runtime::Runtime,
     tasks: TaskTracker,
     stopping: CancellationToken,
+    /// Cancelled when the last request is over.
+    ended: CancellationToken,
     shared: Arc<Shared>,
     users: Arc<LocalUsers>,
     store: Arc<Store>,
@@ -77,6 +88,7 @@ pub struct Server {
     threads: Vec<thread::JoinHandle<()>>,
     log_writer: thread::JoinHandle<()>,
     listeners: Vec<Listening>,
+    admin: Option<SocketAddr>,
 }
 
 /// A listener that serves.
@@ -125,6 +137,13 @@ impl Server {
         for listener in &config.listeners {
             bound.push(control.block_on(Bound::bind(listener)).map_err(Box::new)?);
         }
+        let admin = match config.admin.address {
+            Some(address) => {
+                let bound = control.block_on(Admin::bind(address));
+                Some(bound.map_err(|source| StartError::Admin { address, source })?)
+            }
+            None => None,
+        };
         let pages = Pages {
             sessions: Arc::clone(&sessions),
             users: Arc::clone(&users),
@@ -154,6 +173,7 @@ impl Server {
             control,
             tasks,
             stopping,
+            ended: CancellationToken::new(),
             shared,
             users,
             store,
@@ -161,15 +181,24 @@ impl Server {
             threads,
             log_writer,
             listeners: Vec::new(),
+            admin: admin.as_ref().map(|admin| admin.address),
         };
         server.end_sessions_nobody_vouches_for();
         server.serve(bound);
+        if let Some(admin) = admin {
+            server.serve_admin(admin);
+        }
         Ok(server)
     }
 
     /// The listeners that serve.
     pub fn listeners(&self) -> &[Listening] {
         &self.listeners
+    }
+
+    /// Where `/metrics` is, with the real port.
+    pub const fn admin(&self) -> Option<SocketAddr> {
+        self.admin
     }
 
     /// The users who sign in with a password.
@@ -205,6 +234,7 @@ impl Server {
             control,
             tasks,
             stopping,
+            ended,
             shared,
             store,
             workers,
@@ -223,6 +253,7 @@ impl Server {
                 tracing::error!("a worker thread ended by a panic");
             }
         }
+        ended.cancel();
         let sessions = Arc::clone(&shared.sessions);
         drop(shared);
         control.block_on(async {
@@ -250,6 +281,14 @@ impl Server {
                 Err(error) => tracing::error!(error = %chain(&error), "an end was not stored"),
             }
         });
+    }
+
+    fn serve_admin(&self, admin: Admin) {
+        let _context = self.control.enter();
+        let metrics = measure::metrics(Arc::clone(&self.shared), Arc::clone(&self.workers));
+        let served = admin.serve(metrics, self.stopping.clone(), self.tasks.clone());
+        let ended = self.ended.clone();
+        self.tasks.spawn(ended.run_until_cancelled_owned(served));
     }
 
     fn serve(&mut self, bound: Vec<Bound>) {

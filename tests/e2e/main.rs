@@ -12,6 +12,7 @@
     reason = "a test fails by panicking, and need not be fast"
 )]
 
+mod admin;
 mod cross_site;
 mod errors;
 mod handover;

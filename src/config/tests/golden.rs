@@ -144,6 +144,22 @@ require_listener = "tunel"
 }
 
 #[test]
+fn an_admin_address_that_is_a_listeners() {
+    insta::assert_snapshot!(told(
+        r#"[admin]
+address = "127.0.0.1:8000"
+[[listener]]
+name = "public"
+address = "127.0.0.1:8000"
+"#
+    ));
+    let apart = "admin.address = \"127.0.0.1:8001\"";
+    assert!(parse_str(apart).unwrap().admin.address.is_some());
+    let of_the_default_listener = "admin.address = \"127.0.0.1:8000\"";
+    assert!(parse_str(of_the_default_listener).is_err());
+}
+
+#[test]
 fn routes_that_contradict_each_other() {
     insta::assert_snapshot!(told(
         r#"[server]

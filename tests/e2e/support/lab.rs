@@ -88,6 +88,11 @@ impl Lab {
         address.strip_prefix("unix:").unwrap().into()
     }
 
+    /// Where `[admin] address` is bound, in a lab that has one.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.server.addresses["admin"].parse().unwrap()
+    }
+
     /// A browser that nobody has used yet.
     pub(crate) fn browser(&self) -> Browser {
         Browser::new(self.address())
@@ -229,7 +234,8 @@ user = [
             .config
             .matches("[[listener]]\nname = \"public\"")
             .count();
-        let listeners = 1 + further_listeners - same;
+        let admin = self.config.matches("[admin]\naddress").count();
+        let listeners = 1 + further_listeners - same + admin;
         let server = Server::start(command, listeners);
         Lab {
             server,
