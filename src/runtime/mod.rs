@@ -5,6 +5,7 @@
 //! that it began with. Sessions and open connections outlive it. `server` has start and stop,
 //! `worker` the data path's threads.
 
+mod own_certificate;
 mod reach;
 mod server;
 mod signal;

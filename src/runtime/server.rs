@@ -4,17 +4,24 @@
 //! there; what was half-started is dropped again. A reload validates and builds before it swaps.
 //! Stop drains: no new connections, what is under way finishes within `limits.drain_timeout`.
 
-use std::{fs::File, io, sync::Arc, thread, time::Duration};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{RouteError, Runtime, Shared, WorkerHandle};
+use super::{RouteError, Runtime, Shared, WorkerHandle, own_certificate::OwnCertificate};
 use crate::{
     clock::Clock,
-    config::{Address, Config},
+    config::{Address, Config, Tls},
     identity::{LocalUsers, SignInLinks, Throttle},
-    listener::{self, Admission, Bound, tls::Tls},
+    listener::{self, Admission, Bound, tls},
     pages::{Pages, PagesHandle},
     session::{Ended, Forgery, Handovers, Session, Sessions},
     store::{self, StateDir, Store},
@@ -77,6 +84,7 @@ pub struct Server {
     threads: Vec<thread::JoinHandle<()>>,
     log_writer: thread::JoinHandle<()>,
     listeners: Vec<Listening>,
+    authority: Option<PathBuf>,
 }
 
 /// A listener that serves.
@@ -121,9 +129,21 @@ impl Server {
             &config.session,
         )?);
         let users = Arc::new(LocalUsers::new(Arc::clone(&store), &config.local_users));
+        let own = config
+            .listeners
+            .iter()
+            .any(|listener| listener.tls == Some(Tls::SelfSigned))
+            .then(|| {
+                let folder = config.server.state_dir.join(StateDir::NAME).join("tls");
+                OwnCertificate::new(folder, options.clock.clone())
+            });
+        let kept = own.as_ref().map(|own| own.for_config(&config)).transpose();
+        let kept = kept.map_err(|error| Box::new(error.into()))?;
+        let files = kept.as_ref().map(|kept| &kept.files);
         let mut bound = Vec::new();
         for listener in &config.listeners {
-            bound.push(control.block_on(Bound::bind(listener)).map_err(Box::new)?);
+            let binding = Bound::bind(listener, files);
+            bound.push(control.block_on(binding).map_err(Box::new)?);
         }
         let pages = Pages {
             sessions: Arc::clone(&sessions),
@@ -161,15 +181,29 @@ impl Server {
             threads,
             log_writer,
             listeners: Vec::new(),
+            authority: kept.map(|kept| kept.authority),
         };
         server.end_sessions_nobody_vouches_for();
         server.serve(bound);
+        if let Some(own) = own {
+            let renew = own.renew(Arc::clone(&server.shared));
+            let stopping = server.stopping.clone();
+            let _context = server.control.enter();
+            server
+                .tasks
+                .spawn(stopping.run_until_cancelled_owned(renew));
+        }
         Ok(server)
     }
 
     /// The listeners that serve.
     pub fn listeners(&self) -> &[Listening] {
         &self.listeners
+    }
+
+    /// The file of our own authority, where a listener has `tls = "self-signed"`.
+    pub fn authority(&self) -> Option<&Path> {
+        self.authority.as_deref()
     }
 
     /// The users who sign in with a password.
@@ -314,7 +348,7 @@ fn start_workers(
 
 /// Takes changed certificates in. Files are asked for their state rather than watched, since a
 /// watch misses what network file systems and swapped links do.
-async fn follow_files(mut certificates: Vec<Tls>) {
+async fn follow_files(mut certificates: Vec<tls::Tls>) {
     if certificates.is_empty() {
         return;
     }
