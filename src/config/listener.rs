@@ -8,13 +8,13 @@ use std::{
 };
 
 use super::{
-    Address, Listener, Proxy, TlsFiles, Trust,
+    Address, Listener, Proxy, Tls, TlsFiles, Trust,
     form::{Form, network, socket_path, text},
     names,
     origin::Origin,
     read::Section,
     show::quote,
-    tree::Node,
+    tree::{Node, Value},
 };
 use crate::http::site::PublicUrl;
 
@@ -73,7 +73,13 @@ fn one(
         table.unique("address", address, &mut known.addresses, Address::to_string);
     }
     let has_tls = table.has("tls");
-    let tls = table.unit("tls", "tls.", tls_files).flatten();
+    let node = table.find("tls").map(|node| &node.value);
+    let tls = if let Some(Value::String(_)) = node {
+        table.text("tls", self_signed).map(|_| Tls::SelfSigned)
+    } else {
+        let files = table.unit("tls", "tls.", tls_files);
+        files.flatten().map(Tls::Files)
+    };
     let proxy_protocol = table.value("proxy_protocol", false);
     if proxy_protocol && trust.proxies.is_empty() {
         let origin = table.origin_of("proxy_protocol");
@@ -98,6 +104,13 @@ fn one(
         proxy_protocol,
         redirect_https,
     })
+}
+
+fn self_signed(text: &str) -> Result<String, String> {
+    match text {
+        "self-signed" => Ok(text.into()),
+        _ => Err("must be { certificate = \"…\", key = \"…\" } or \"self-signed\"".into()),
+    }
 }
 
 fn tls_files(table: &mut Section<'_, '_>) -> Option<TlsFiles> {

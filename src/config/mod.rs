@@ -81,8 +81,8 @@ pub struct Listener {
     pub name: String,
     /// Where to bind.
     pub address: Address,
-    /// TLS from files; `None` is plain HTTP.
-    pub tls: Option<TlsFiles>,
+    /// Where its certificate is from; `None` is plain HTTP.
+    pub tls: Option<Tls>,
     /// Whether trusted proxies begin each connection with the PROXY protocol, and others may not come.
     pub proxy_protocol: bool,
     /// Whether requests are only sent on to the https address; never beside `tls`.
@@ -96,6 +96,15 @@ pub enum Address {
     Tcp(SocketAddr),
     /// `unix:/absolute/path`
     Unix(PathBuf),
+}
+
+/// Where a listener's certificate is from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Tls {
+    /// Files that somebody else makes.
+    Files(TlsFiles),
+    /// `"self-signed"`: an authority of our own in the state folder.
+    SelfSigned,
 }
 
 /// Certificate chain and key, PEM. Read again when the files change.

@@ -8,6 +8,7 @@ pub mod conn;
 pub mod http2;
 mod patient;
 mod proxy_protocol;
+pub mod self_signed;
 mod socket;
 mod stream;
 pub mod tls;
@@ -50,6 +51,9 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
+    /// A certificate of our own cannot be had.
+    #[error("tls = \"self-signed\": {0}")]
+    SelfSigned(#[from] self_signed::Error),
     /// Its certificate cannot be used.
     #[error("listener {name:?}: {source}")]
     Tls {
@@ -92,9 +96,19 @@ pub struct Bound {
 
 impl Bound {
     /// Binds and loads what is needed. Must run inside a runtime.
-    pub async fn bind(listener: &config::Listener) -> Result<Self, Error> {
+    ///
+    /// `own` are the files for `"self-signed"`.
+    pub async fn bind(
+        listener: &config::Listener,
+        own: Option<&config::TlsFiles>,
+    ) -> Result<Self, Error> {
         let name = listener.name.clone();
-        let tls = listener.tls.as_ref().map(tls::Tls::load).transpose();
+        let files = match &listener.tls {
+            None => None,
+            Some(config::Tls::Files(files)) => Some(files),
+            Some(config::Tls::SelfSigned) => Some(own.ok_or(self_signed::Error::Absent)?),
+        };
+        let tls = files.map(tls::Tls::load).transpose();
         let tls = tls.map_err(|source| Error::Tls {
             name: name.clone(),
             source,

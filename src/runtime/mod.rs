@@ -6,6 +6,7 @@
 //! `worker` the data path's threads.
 
 mod measure;
+mod own_certificate;
 mod reach;
 mod server;
 mod signal;

@@ -4,18 +4,26 @@
 //! there; what was half-started is dropped again. A reload validates and builds before it swaps.
 //! Stop drains: no new connections, what is under way finishes within `limits.drain_timeout`.
 
-use std::{fs::File, io, net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{
+    fs::File,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{RouteError, Runtime, Shared, WorkerHandle, measure};
+use super::{RouteError, Runtime, Shared, WorkerHandle, measure, own_certificate::OwnCertificate};
 use crate::{
     admin::Admin,
     clock::Clock,
-    config::{Address, Config},
+    config::{Address, Config, Tls},
     identity::{LocalUsers, SignInLinks, Throttle},
-    listener::{self, Admission, Bound, tls::Tls},
+    listener::{self, Admission, Bound, tls},
     pages::{Pages, PagesHandle},
     session::{Ended, Forgery, Handovers, Session, Sessions},
     store::{self, StateDir, Store},
@@ -89,6 +97,7 @@ pub struct Server {
     log_writer: thread::JoinHandle<()>,
     listeners: Vec<Listening>,
     admin: Option<SocketAddr>,
+    authority: Option<PathBuf>,
 }
 
 /// A listener that serves.
@@ -133,9 +142,21 @@ impl Server {
             &config.session,
         )?);
         let users = Arc::new(LocalUsers::new(Arc::clone(&store), &config.local_users));
+        let own = config
+            .listeners
+            .iter()
+            .any(|listener| listener.tls == Some(Tls::SelfSigned))
+            .then(|| {
+                let folder = config.server.state_dir.join(StateDir::NAME).join("tls");
+                OwnCertificate::new(folder, options.clock.clone())
+            });
+        let kept = own.as_ref().map(|own| own.for_config(&config)).transpose();
+        let kept = kept.map_err(|error| Box::new(error.into()))?;
+        let files = kept.as_ref().map(|kept| &kept.files);
         let mut bound = Vec::new();
         for listener in &config.listeners {
-            bound.push(control.block_on(Bound::bind(listener)).map_err(Box::new)?);
+            let binding = Bound::bind(listener, files);
+            bound.push(control.block_on(binding).map_err(Box::new)?);
         }
         let admin = match config.admin.address {
             Some(address) => {
@@ -182,9 +203,18 @@ impl Server {
             log_writer,
             listeners: Vec::new(),
             admin: admin.as_ref().map(|admin| admin.address),
+            authority: kept.map(|kept| kept.authority),
         };
         server.end_sessions_nobody_vouches_for();
         server.serve(bound);
+        if let Some(own) = own {
+            let renew = own.renew(Arc::clone(&server.shared));
+            let stopping = server.stopping.clone();
+            let _context = server.control.enter();
+            server
+                .tasks
+                .spawn(stopping.run_until_cancelled_owned(renew));
+        }
         if let Some(admin) = admin {
             server.serve_admin(admin);
         }
@@ -199,6 +229,11 @@ impl Server {
     /// Where `/metrics` is, with the real port.
     pub const fn admin(&self) -> Option<SocketAddr> {
         self.admin
+    }
+
+    /// The file of our own authority, where a listener has `tls = "self-signed"`.
+    pub fn authority(&self) -> Option<&Path> {
+        self.authority.as_deref()
     }
 
     /// The users who sign in with a password.
@@ -353,7 +388,7 @@ fn start_workers(
 
 /// Takes changed certificates in. Files are asked for their state rather than watched, since a
 /// watch misses what network file systems and swapped links do.
-async fn follow_files(mut certificates: Vec<Tls>) {
+async fn follow_files(mut certificates: Vec<tls::Tls>) {
     if certificates.is_empty() {
         return;
     }

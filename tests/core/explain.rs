@@ -178,7 +178,7 @@ impl Lab {
     }
 
     fn connect(&self) -> Wire {
-        Wire::open(self.server.listeners()[0].address)
+        Wire::open(self.server.listeners()[0].address.tcp().unwrap())
     }
 
     /// Signs in on the main host, and enters the others.

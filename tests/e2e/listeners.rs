@@ -4,10 +4,12 @@ use std::{fs, os::unix::fs::PermissionsExt};
 
 use crate::support::{
     Browser, Lab, Origin,
-    certs::Authority,
+    certs::{Authority, trusting},
     lab::{Builder, MAIN},
     raw::Connection,
+    within,
 };
+use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
 
 const ASKED: &str = "GET / HTTP/1.1\r\nhost: open.lab.test\r\nx-forwarded-for: 192.0.2.7\r\n\r\n";
 
@@ -319,5 +321,30 @@ async fn a_proxy_that_does_not_finish_its_header_is_let_go() {
         let mut connection = Connection::open(lab.listener("more")).await;
         connection.send(part).await;
         assert_eq!(connection.ends().await, b"");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_that_imported_our_authority_believes_all_our_names() {
+    let origin = Origin::ok().await;
+    let builder = with_listener(&origin, "address = \"127.0.0.1:0\"\ntls = \"self-signed\"");
+    let folder = builder.folder().join("state/labgate-state/tls");
+    let lab = builder.start();
+    let file = folder.join("authority.crt");
+    let named = format!("is {}; import it", file.display());
+    assert!(lab.output().contains(&named), "{}", lab.output());
+    let root = CertificateDer::from_pem_file(&file).unwrap();
+    let connector = tokio_rustls::TlsConnector::from(trusting(root));
+    for (name, good) in [
+        ("open.lab.test", true),
+        ("lab.test", true),
+        ("localhost", true),
+        ("127.0.0.1", true),
+        ("evil.test", false),
+    ] {
+        let socket = tokio::net::TcpStream::connect(lab.listener("more")).await;
+        let server = ServerName::try_from(name).unwrap();
+        let connected = within("TLS", connector.connect(server, socket.unwrap())).await;
+        assert_eq!(connected.is_ok(), good, "{name}");
     }
 }

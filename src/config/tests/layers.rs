@@ -110,7 +110,9 @@ fn a_path_is_relative_to_the_file_that_names_it() {
         )
         .argument("etc/lab.toml");
     let config = place.config();
-    let tls = config.listeners[0].tls.clone().unwrap();
+    let Some(Tls::Files(tls)) = config.listeners[0].tls.clone() else {
+        panic!()
+    };
     assert_eq!(tls.certificate, place.folder.path().join("etc/c"));
     assert_eq!(tls.key, Path::new("/k"));
 }
