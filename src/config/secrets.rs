@@ -122,6 +122,13 @@ impl<'t> Section<'_, 't> {
         path
     }
 
+    /// A path that need not be there; absolute, and where it stands.
+    pub(super) fn optional_path(&mut self, key: &'static str) -> Option<(Origin, PathBuf)> {
+        let (origin, path) = self.resolved(key)?;
+        self.record(key, origin, || show_path(&path));
+        Some((origin, path))
+    }
+
     /// A path as written, from the folder of the file that it stands in.
     fn resolved(&mut self, key: &'static str) -> Option<(Origin, PathBuf)> {
         let node = self.find(key)?;

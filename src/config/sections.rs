@@ -11,9 +11,9 @@ use std::{
 };
 
 use super::{
-    Admin, Config, Limits, Listener, LocalUser, Server, Session, TlsFiles, Trust, Ui,
+    Admin, Config, Limits, Listener, LocalUser, Server, Session, TlsFiles, Trust, Ui, UserSource,
     form::{Count, Size, network},
-    names,
+    htpasswd, names,
     origin::Origin,
     read::Section,
     route,
@@ -39,9 +39,11 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
     let local_users = root.section("identity", |identity| {
         identity.section("local", |local| {
             let mut known = HashMap::new();
-            local.tables("user", "identity.local.user", |table| {
+            let mut users = local.tables("user", "identity.local.user", |table| {
                 local_user(table, &mut known)
-            })
+            });
+            users.extend(htpasswd::read(local, &users).into_iter().map(Some));
+            users
         })
     });
     let routes = route::read(root, &server.public_url.host, &limits);
@@ -218,6 +220,7 @@ fn local_user(table: &mut Section<'_, '_>, known: &mut Known<String>) -> Option<
         password: password?,
         groups,
         email,
+        source: UserSource::Configuration,
     })
 }
 

@@ -18,6 +18,7 @@ mod handover;
 mod header_rules;
 mod identity_headers;
 mod logs;
+mod passwords;
 mod paths;
 mod protocol;
 mod returns;
