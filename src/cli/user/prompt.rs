@@ -10,9 +10,10 @@ use crate::{identity::MAX_PASSWORD_BYTES, secret::Secret};
 /// Asks on standard error and reads a line from standard input, unseen. Blocks.
 pub(crate) fn ask(question: &str) -> io::Result<Secret<String>> {
     let (stdin, mut stderr) = (io::stdin(), io::stderr());
+    // First, so that nobody who types fast shows anything.
+    let silence = Silence::begin()?;
     write!(stderr, "{question}")?;
     stderr.flush()?;
-    let silence = Silence::begin()?;
     let typed = typed(stdin.lock().bytes());
     drop(silence);
     writeln!(stderr)?;
