@@ -104,9 +104,14 @@ enum UserCommand {
         /// Name of the user
         name: String,
     },
+    /// Print a one-time link with which a user chooses a password
+    Link {
+        /// Name of the user
+        name: String,
+    },
     /// List the users of the store and of the configuration
     List,
-    /// Set a password, read from standard input; ends the user's sessions
+    /// Set a password, typed twice or read from standard input; ends the user's sessions
     Passwd {
         /// Name of the user
         name: String,
@@ -186,7 +191,11 @@ fn change_users(command: &UserCommand, sources: &load::Sources) -> Exit {
     let terminal = &mut user::Terminal {
         out: &mut io::stdout(),
         err: &mut io::stderr(),
-        input: &mut io::stdin(),
+        input: if user::prompt::is_possible() {
+            user::Input::Person(&mut user::prompt::ask)
+        } else {
+            user::Input::Pipe(&mut io::stdin())
+        },
     };
     let store = match user::open_store(&config.server.state_dir, terminal) {
         Ok(store) => store,
@@ -201,6 +210,7 @@ fn change_users(command: &UserCommand, sources: &load::Sources) -> Exit {
     match command {
         UserCommand::Add(new) => user::add(&context, new, terminal),
         UserCommand::Disable { name } => user::disable(&context, name, terminal),
+        UserCommand::Link { name } => user::link(&context, name, terminal),
         UserCommand::List => user::list(&context, terminal),
         UserCommand::Passwd { name } => user::passwd(&context, name, terminal),
         UserCommand::Remove { name } => user::remove(&context, name, terminal),

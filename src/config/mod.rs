@@ -11,6 +11,7 @@ mod access;
 mod env;
 mod form;
 mod headers;
+mod htpasswd;
 mod listener;
 pub mod load;
 pub mod names;
@@ -55,7 +56,8 @@ pub struct Config {
     pub session: Session,
     /// `[limits]`
     pub limits: Limits,
-    /// `[identity.local]`: users that stand in the configuration itself.
+    /// `[identity.local]`: users that stand in the configuration itself or in its htpasswd file.
+    /// No name is there twice, in whatever case.
     pub local_users: Vec<LocalUser>,
     /// `[[route]]`, in file order; names are unique, no two have the same host and path.
     pub routes: Vec<Route>,
@@ -193,12 +195,24 @@ pub struct Limits {
 pub struct LocalUser {
     /// Unique.
     pub name: String,
-    /// Plain text or an `$argon2id$` string; one line, not a sample value, not the name.
+    /// Plain text or an `$argon2id$` string; one line, not a sample value, not the name. From an
+    /// htpasswd file: a bcrypt or SHA-crypt hash in the form of crypt(5).
     pub password: Secret<String>,
     /// Group names.
     pub groups: Vec<String>,
     /// Believed as verified, since the operator wrote it.
     pub email: Option<String>,
+    /// Where the user stands.
+    pub source: UserSource,
+}
+
+/// Where a user of [`Config::local_users`] stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UserSource {
+    /// `user` of `[identity.local]`.
+    Configuration,
+    /// The file that `htpasswd` of `[identity.local]` names.
+    Htpasswd,
 }
 
 /// `[[route]]`

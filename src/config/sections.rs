@@ -6,9 +6,9 @@
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
-    Address, Admin, Config, Limits, Listener, LocalUser, Server, Session, Trust, Ui,
+    Address, Admin, Config, Limits, Listener, LocalUser, Server, Session, Trust, Ui, UserSource,
     form::{Count, Size},
-    listener, names,
+    htpasswd, listener, names,
     origin::Origin,
     read::Section,
     route,
@@ -31,9 +31,11 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
     let local_users = root.section("identity", |identity| {
         identity.section("local", |local| {
             let mut known = HashMap::new();
-            local.tables("user", "identity.local.user", |table| {
+            let mut users = local.tables("user", "identity.local.user", |table| {
                 local_user(table, &mut known)
-            })
+            });
+            users.extend(htpasswd::read(local, &users).into_iter().map(Some));
+            users
         })
     });
     let routes = route::read(root, &server.public_url.host, &limits, &listeners);
@@ -152,6 +154,7 @@ fn local_user(table: &mut Section<'_, '_>, known: &mut Known<String>) -> Option<
         password: password?,
         groups,
         email,
+        source: UserSource::Configuration,
     })
 }
 

@@ -24,7 +24,7 @@ pub(super) fn read(table: &mut Section<'_, '_>) -> Option<Upstreams> {
     let node = table.require(KEY, hint);
     let list = node.map_or_else(Vec::new, |node| list(table, node));
     let https = list.iter().any(Upstream::is_https);
-    let ca = table.optional_path(CA);
+    let ca = table.optional_path(CA).map(|(_, path)| path);
     if ca.is_some() && !https && !list.is_empty() {
         let origin = table.origin_of(CA);
         table.problem(origin, CA, "is only for upstreams that start with https://");

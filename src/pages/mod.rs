@@ -8,6 +8,7 @@ mod enter;
 mod form;
 mod home;
 mod link;
+mod password;
 mod sign_in;
 mod sign_out;
 
@@ -77,7 +78,7 @@ pub struct Pages {
     pub sessions: Arc<Sessions>,
     /// Who may sign in with a password.
     pub users: Arc<LocalUsers>,
-    /// One-time sign-in links.
+    /// One-time links.
     pub links: SignInLinks,
     /// Failed attempts.
     pub throttle: Throttle,
@@ -162,6 +163,7 @@ fn router(pages: Arc<Pages>) -> Router {
         .route(own::SIGN_OUT, get(sign_out::ask).post(sign_out::submit))
         .route(own::ENTER, get(enter::enter))
         .route(own::LINK, get(link::show).post(link::submit))
+        .route(own::PASSWORD, get(password::show).post(password::submit))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .with_state(pages)
@@ -214,6 +216,11 @@ impl Asked {
 
     pub(crate) fn https(&self) -> bool {
         self.runtime.public.https
+    }
+
+    /// Whether a password would travel unencrypted to a host that is not this machine.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.https() && !self.runtime.public.is_loopback()
     }
 
     /// A page with a problem on it.

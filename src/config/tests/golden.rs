@@ -401,3 +401,31 @@ name = "ana"
 "#
     ));
 }
+
+#[test]
+fn an_htpasswd_file_with_everything_wrong() {
+    let bcrypt = format!("$2y$10${}", "a".repeat(53));
+    let place = Place::new()
+        .file(
+            "conf/labgate.toml",
+            r#"[identity.local]
+htpasswd = "users.htpasswd"
+user = [{ name = "bob", password = "correct horse" }]
+"#,
+        )
+        .file(
+            "conf/users.htpasswd",
+            format!(
+                "# people\n\nana:{bcrypt}\nAna:{bcrypt}\nBOB:{bcrypt}\n\
+                 cy:{{SHA}}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\ndan:$apr1$salt$W6ph5Mm5Pz8Ggi\n\
+                 eve:in plain words\nfay:$2y$31${}\ngus:$6$salt$short\n../hal:{bcrypt}\nivy\n",
+                "a".repeat(53)
+            ),
+        )
+        .argument("conf/labgate.toml");
+    let folder = format!("{}/", place.folder.path().display());
+    insta::assert_snapshot!(place.problems().replace(&folder, ""));
+    let missing = Place::new().file("labgate.toml", "identity.local.htpasswd = \"none\"");
+    let folder = format!("{}/", missing.folder.path().display());
+    insta::assert_snapshot!(missing.problems().replace(&folder, ""));
+}

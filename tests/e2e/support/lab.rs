@@ -195,7 +195,7 @@ impl Builder {
     pub(crate) fn start(self) -> Lab {
         let folder = self.folder.path();
         let state = folder.join("state");
-        fs::create_dir(&state).unwrap();
+        fs::create_dir_all(&state).unwrap();
         let base = format!(
             r#"
 [server]
