@@ -166,7 +166,7 @@ fn proxy_roundtrip(criterion: &mut Criterion) {
     let state = tempfile::tempdir().unwrap();
     let origin = upstream();
     let (server, cookie) = server(config(origin, state.path().to_str().unwrap()));
-    let proxy = server.listeners().first().unwrap().address;
+    let proxy = server.listeners().first().unwrap().address.tcp().unwrap();
     let request = |path: &str, cookie: &str| {
         format!(
             "GET {path} HTTP/1.1\r\nhost: lab.test\r\naccept: */*\r\naccept-encoding: gzip\r\n\

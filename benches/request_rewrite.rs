@@ -95,6 +95,7 @@ fn rules(path: &str, strip_prefix: bool, app: App) -> Rules {
         token: (app == App::Jupyter).then(|| Secret::new("0123456789abcdef".repeat(3))),
         access: Access::SignedIn,
         strip_prefix,
+        require_listener: None,
         max_body: None,
         identity_headers: IdentityHeaders::Standard,
         headers: HeaderRules::default(),

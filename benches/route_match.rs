@@ -36,6 +36,7 @@ fn table(size: usize) -> RouteTable {
             token: None,
             access: Access::SignedIn,
             strip_prefix: false,
+            require_listener: None,
             max_body: None,
             identity_headers: IdentityHeaders::Standard,
             headers: HeaderRules::default(),

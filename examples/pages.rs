@@ -7,8 +7,9 @@ use http::{HeaderMap, header::ToStrError};
 use labgate::{
     config,
     ui::{
-        Circumstances, Framing, HomePage, LinkPage, Look, PasswordField, Problem, SignInPage,
-        SignInState, SignOutPage, Tile, ToolState, error, home, link, security_headers, sign_in,
+        Circumstances, Framing, HomePage, LinkPage, Look, PasswordField, PasswordPage,
+        PasswordPlace, PasswordState, Problem, SignInPage, SignInState, SignOutPage, Tile,
+        ToolState, error, home, link, password, password_elsewhere, security_headers, sign_in,
         sign_out, signed_out,
     },
 };
@@ -42,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             &plain,
             &look(Some("Maintenance on Friday from 18:00.")),
         ))
+        .chain(password_pages(&plain))
         .chain(error_pages(&plain))
     {
         fs::write(folder.join(name).with_extension("html"), page)?;
@@ -134,6 +136,31 @@ fn other_pages(look: &Look, with_notice: &Look) -> Pages {
     ]
     .map(|(name, page)| (name.to_owned(), page))
     .into()
+}
+
+fn password_pages(look: &Look) -> Pages {
+    let page = |code: Option<&str>, state| PasswordPage {
+        user: "ana".into(),
+        csrf: "csrf".into(),
+        code: code.map(str::to_owned),
+        state,
+        plain_http: false,
+    };
+    let unfit = PasswordState::Unfit("a password has at least 10 characters".into());
+    [
+        ("link", page(Some("code"), PasswordState::Fresh)),
+        ("link-unfit", page(Some("code"), unfit)),
+        ("change", page(None, PasswordState::Fresh)),
+        ("change-wrong", page(None, PasswordState::Wrong)),
+        ("change-differ", page(None, PasswordState::Differ)),
+    ]
+    .map(|(name, page)| (format!("password-{name}"), password(look, &page)))
+    .into_iter()
+    .chain([(
+        "password-elsewhere".to_owned(),
+        password_elsewhere(look, "ana", PasswordPlace::Htpasswd),
+    )])
+    .collect()
 }
 
 fn error_pages(look: &Look) -> Pages {

@@ -6,17 +6,17 @@
 //! Not here: the headers that a tool gets (`rewrite`). RFC 7239 is the standard for this; proxies
 //! in the field write `X-Forwarded-For` and `X-Forwarded-Proto`.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 
-use crate::config;
+use crate::config::{self, Proxy};
 
 /// The address of a socket's other end, in canonical form: an IPv4 address stays one when it comes
-/// through an IPv6 socket.
+/// through an IPv6 socket. The other end of a unix socket has none.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct PeerAddr(IpAddr);
+pub struct PeerAddr(Option<IpAddr>);
 
 /// The address that a request is from, as [`TrustedProxies`] concluded.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -38,20 +38,33 @@ pub struct Client {
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
+    /// Whether whoever comes by a unix socket is one.
+    unix: bool,
     /// `None`: `X-Forwarded-For`.
     header: Option<HeaderName>,
 }
 
 impl PeerAddr {
-    /// The address itself.
+    /// Whoever is at the other end of a unix socket.
+    pub const UNIX: Self = Self(None);
+
+    /// The address itself; who comes by a unix socket is on this machine, and so `127.0.0.1`.
     pub const fn ip(self) -> IpAddr {
-        self.0
+        match self.0 {
+            Some(address) => address,
+            None => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        }
+    }
+
+    /// Whether it is at the other end of a unix socket.
+    pub const fn is_unix(self) -> bool {
+        self.0.is_none()
     }
 }
 
 impl From<IpAddr> for PeerAddr {
     fn from(address: IpAddr) -> Self {
-        Self(address.to_canonical())
+        Self(Some(address.to_canonical()))
     }
 }
 
@@ -71,14 +84,19 @@ impl ClientAddr {
 impl From<PeerAddr> for ClientAddr {
     /// A peer that speaks for itself.
     fn from(peer: PeerAddr) -> Self {
-        Self(peer.0)
+        Self(peer.ip())
     }
 }
 
 impl From<&config::Trust> for TrustedProxies {
     fn from(trust: &config::Trust) -> Self {
+        let networks = trust.proxies.iter().filter_map(|proxy| match proxy {
+            Proxy::Network(network) => Some(*network),
+            Proxy::Unix => None,
+        });
         Self {
-            networks: trust.proxies.clone(),
+            networks: networks.collect(),
+            unix: trust.proxies.contains(&Proxy::Unix),
             header: trust
                 .client_ip_header
                 .clone()
@@ -101,7 +119,10 @@ pub fn network(address: IpAddr) -> IpAddr {
 impl TrustedProxies {
     /// Whether this peer's forwarding headers are believed.
     pub fn trusts(&self, peer: PeerAddr) -> bool {
-        self.covers(peer.0)
+        match peer.0 {
+            Some(address) => self.covers(address),
+            None => self.unix,
+        }
     }
 
     /// Concludes who sent a request. No allocation.
@@ -127,7 +148,7 @@ impl TrustedProxies {
     /// Walks `X-Forwarded-For` from its end, over all field lines, as long as proxies of ours wrote
     /// it. What is no address ends the walk: nobody trusted stands behind the entries before it.
     fn right_most_untrusted(&self, peer: PeerAddr, headers: &HeaderMap) -> IpAddr {
-        let mut found = peer.0;
+        let mut found = peer.ip();
         for line in headers.get_all(X_FORWARDED_FOR).iter().rev() {
             let Ok(line) = line.to_str() else {
                 return found;

@@ -1,8 +1,8 @@
 //! The whole way of a request, in order. What is not called here does not happen.
 //!
 //! In: a connection, a head as the gate saw it, a request as hyper parsed it. Out: a response, always.
-//! Every check that decides about trust is a plain call in `route` or `forward`, so that its
-//! order can be read at a glance. Not here: how any single step works.
+//! Every check that decides about trust is a plain call in `route` or in `Case::judge` (`verdict`),
+//! so that its order can be read at a glance. Not here: how any single step works.
 
 use std::{
     future::{Future, poll_fn},
@@ -13,7 +13,7 @@ use std::{
     task::Poll,
 };
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -22,7 +22,6 @@ use crate::{
     app::scrub,
     auth::{
         challenge,
-        cors::Cors,
         navigation::{self, Navigation},
         origin::{self, CrossSite, CrossSiteRefusal},
     },
@@ -39,14 +38,15 @@ use crate::{
     },
     listener::{Conn, conn::PendingTunnel, http2::Stream},
     pages::{self, OwnRequest},
-    policy::{Decision, Permit},
-    reject::{Asked, Reject, SignIn},
+    policy::Permit,
+    reject::{Asked, Reject},
     rewrite::{self, Answered, Arrived, UpstreamRequest},
-    route::{Found, NotFound, RouteId, RoutePath, own},
+    route::{Found, Leads, NotFound, RoutePath, own},
     runtime::{Route, View},
     telemetry::chain,
     tunnel::Side,
     upstream::{self, Upgraded, UpstreamBody},
+    verdict::{self, Case, Verdict},
 };
 
 /// Answers one request; refusals become pages or JSON here and nowhere else.
@@ -120,18 +120,33 @@ async fn route(
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Reject> {
     let head = head.map_err(Reject::Head)?;
-    let client = view.trusted.client(exchange.conn().peer, request.headers());
+    let client = view
+        .trusted
+        .client(exchange.conn().peer(), request.headers());
     exchange.client.set(client.addr);
     let target = request.uri().clone();
     let path = RoutePath::parse(target.path())?;
-    let reserved = path.is_reserved()?;
-    if reserved && matches!(path.raw(), own::LIVE | own::READY) {
-        return Ok(health());
+    let host = authority(&request).ok();
+    let leads = match view.table.lead(host.as_ref(), &path) {
+        Ok(Leads::Health) => return Ok(health()),
+        // Nobody is recognized on a host that is not ours.
+        Err(error @ (NotFound::BadPath(_) | NotFound::UnknownHost)) => return Err(error.into()),
+        leads => leads,
+    };
+    let host = host.ok_or(Reject::UnknownHost)?;
+    let entry = exchange.conn().entry();
+    // After a reload the main address may no longer be https: that would be a circle.
+    if entry.redirect_https && view.public.https {
+        return Err(Reject::Redirect(to_https(view, &host, &target)));
     }
-    let host = authority(&request).map_err(|_| Reject::UnknownHost)?;
-    if !view.table.knows(&host) {
-        return Err(Reject::UnknownHost);
-    }
+    let leads = match leads {
+        // A route of another listener is not there.
+        Ok(Leads::Route(found)) if !is_behind(view, found, &entry.name) => match path.raw() {
+            "/" => Ok(Leads::Home),
+            _ => Err(NotFound::NoRoute),
+        },
+        leads => leads,
+    };
     let worker = exchange.worker();
     if let Some(visitor) = worker
         .visitors
@@ -147,21 +162,34 @@ async fn route(
         path,
         head,
     };
-    if reserved {
+    match leads {
+        Ok(Leads::Route(found)) => asked.forward(found, request).await,
         // Boxed, like all that is rare, so that every request's future need not hold room for it.
-        return Box::pin(asked.own_page(request)).await;
-    }
-    match view.table.find(&asked.host, &asked.path) {
-        Ok(Found::Route(id)) => asked.forward(id, false, request).await,
-        Ok(Found::AddSlash(id)) => asked.forward(id, true, request).await,
-        Err(NotFound::BadPath(bad)) => Err(bad.into()),
-        Err(NotFound::NoRoute) if asked.path.raw() == "/" => Err(Reject::Redirect(Redirect {
+        Ok(Leads::Ours) => Box::pin(asked.own_page(request)).await,
+        Ok(Leads::Health) => Ok(health()),
+        Ok(Leads::Home) => Err(Reject::Redirect(Redirect {
             status: StatusCode::SEE_OTHER,
             location: header_value(&view.home),
             cookie: None,
         })),
-        Err(NotFound::NoRoute) => Err(Reject::NotFound),
-        Err(NotFound::UnknownHost) => Err(Reject::UnknownHost),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether what was found can be reached by the listener of this name.
+fn is_behind(view: &View, found: Found, listener: &str) -> bool {
+    let (Found::Route(id) | Found::AddSlash(id)) = found;
+    let route = view.route(id);
+    route.is_some_and(|route| route.is_behind(listener))
+}
+
+/// The same place at its https address, which has the port of `public_url`.
+fn to_https(view: &View, host: &Host, target: &Uri) -> Redirect {
+    let path = target.path_and_query().map_or("/", |path| path.as_str());
+    Redirect {
+        status: StatusCode::PERMANENT_REDIRECT,
+        location: header_value(&format!("{}{path}", view.public.origin_of(host))),
+        cookie: None,
     }
 }
 
@@ -179,40 +207,59 @@ impl Asking<'_> {
     /// The second half: may they, and then to the tool and back.
     async fn forward(
         &self,
-        id: RouteId,
-        add_slash: bool,
+        found: Found,
         request: Request<Incoming>,
     ) -> Result<Response<ResponseBody>, Reject> {
         let exchange = self.exchange;
+        let (Found::AddSlash(id) | Found::Route(id)) = found;
         exchange.matched(self.view, id);
         let route = self.view.route(id).ok_or(Reject::NotFound)?;
-        let visitor = exchange.visitor.get();
-        let who = visitor.map(|visitor| visitor.who());
-        let cors = route.rules.cors();
-        let asked = |cors: &Cors| cors.preflight(request.method(), request.headers());
-        if let Some(answer) = cors.and_then(asked) {
-            return Ok(self.preflighted(answer));
-        }
-        let permit = match route.policy.decide(who, self.client.addr, request.method()) {
-            Decision::Allowed(permit) => permit,
-            Decision::SignIn => return Err(self.sign_in(&request)),
-            Decision::Denied => return Err(denied(exchange)),
+        let lacks_slash = matches!(found, Found::AddSlash(_));
+        let permit = match self.judge(route, lacks_slash, &request) {
+            Ok(permit) => permit,
+            Err(answer) => return *answer,
         };
-        // What lets a request pass is our cookie, an address, or what we add: other sites could
-        // borrow each of them.
-        let lent = visitor.is_some() || !route.policy.is_public() || route.rules.lends();
-        self.check_origin(&request, lent, &route.config.headers.embed)?;
-        if add_slash {
-            return Err(Reject::Redirect(self.with_slash(&request)));
-        }
-        if route.rules.adapter().blocks(request.method(), &self.path) {
-            return Err(denied(exchange));
-        }
         exchange.count_stream(self.view.limits.max_streams_per_user)?;
         if moves_idle_clock(&request) {
             exchange.person_acted();
         }
         self.send(route, &permit, request).await
+    }
+
+    /// The permit, or the answer without one.
+    fn judge<'s, B>(
+        &'s self,
+        route: &'s Route,
+        lacks_slash: bool,
+        request: &Request<B>,
+    ) -> Result<Permit<'s>, Box<Result<Response<ResponseBody>, Reject>>> {
+        let case = Case {
+            client: self.client.addr,
+            host: &self.host,
+            path: &self.path,
+            public: &self.view.public,
+            route,
+            lacks_slash,
+            websocket: self.head.upgrade,
+            who: self.exchange.visitor.get().map(|visitor| visitor.who()),
+        };
+        let answer = match case.judge(request.method(), request.headers()) {
+            Verdict::Allowed(permit) => return Ok(permit),
+            Verdict::AddSlash => Err(Reject::Redirect(self.with_slash(request))),
+            Verdict::Blocked | Verdict::Denied => Err(denied(self.exchange)),
+            Verdict::CrossSite(refusal) => Err(refusal.into()),
+            Verdict::Preflight(answer) => Ok(self.preflighted(answer)),
+            Verdict::SignIn => {
+                let target = challenge::Target {
+                    public: &self.view.public,
+                    host: &self.host,
+                };
+                let asked = request.uri().path_and_query();
+                let (method, headers) = (request.method(), request.headers());
+                Err(verdict::sign_in(target, method, headers, asked))
+            }
+        };
+        Err(Box::new(answer))
     }
 
     async fn send(
@@ -302,48 +349,6 @@ impl Asking<'_> {
         }
     }
 
-    fn check_origin<B>(
-        &self,
-        request: &Request<B>,
-        cookie: bool,
-        embed: &[String],
-    ) -> Result<(), Reject> {
-        let rules = CrossSite {
-            origin: &self.view.public.origin_of(&self.host),
-            tool_host: self.host != self.view.public.host,
-            websocket: self.head.upgrade,
-            cookie_is_credential: cookie,
-            embed,
-        };
-        Ok(origin::check(request.method(), request.headers(), rules)?)
-    }
-
-    /// How a visitor without a session is told to sign in (DESIGN §4.3).
-    fn sign_in<B>(&self, request: &Request<B>) -> Reject {
-        let kind = navigation::kind(request.method(), request.headers());
-        let target = challenge::Target {
-            public: &self.view.public,
-            host: &self.host,
-        };
-        match kind {
-            Navigation::Document => {
-                let query = request
-                    .uri()
-                    .path_and_query()
-                    .map_or("/", |path| path.as_str());
-                Reject::Redirect(target.redirect(query, request.headers()))
-            }
-            Navigation::Framed | Navigation::Post => Reject::SignIn(SignIn {
-                url: target.sign_in_url(),
-                page: true,
-            }),
-            Navigation::No => Reject::SignIn(SignIn {
-                url: target.sign_in_url(),
-                page: false,
-            }),
-        }
-    }
-
     /// A browser may ask whether it may, before anybody has signed in.
     fn preflighted(&self, mut answer: Response<()>) -> Response<ResponseBody> {
         let id = self.exchange.id.header();
@@ -362,7 +367,14 @@ impl Asking<'_> {
     /// One of our own pages: collected here, answered on the control runtime.
     async fn own_page(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Reject> {
         // Sign-in has no session yet, and must not be forged across sites either.
-        self.check_origin(&request, true, &[])?;
+        let rules = CrossSite {
+            origin: &self.view.public.origin_of(&self.host),
+            tool_host: self.host != self.view.public.host,
+            websocket: self.head.upgrade,
+            cookie_is_credential: true,
+            embed: &[],
+        };
+        origin::check(request.method(), request.headers(), rules)?;
         if own::has_form(self.path.raw()) && !navigation::may_read_forms(request.headers()) {
             return Err(CrossSiteRefusal::Form.into());
         }
@@ -382,6 +394,7 @@ impl Asking<'_> {
                     .visitor
                     .get()
                     .map(|visitor| Arc::clone(&visitor.session)),
+                listener: Arc::clone(&exchange.conn().entry().name),
                 client: self.client.addr,
                 id: exchange.id,
                 runtime: self.view.snapshot(),

@@ -18,13 +18,16 @@ pub mod route;
 pub mod telemetry;
 pub mod tunnel;
 pub mod upstream;
+pub mod verdict;
 // State that the path asks.
 pub mod identity;
 pub mod session;
 pub mod store;
 // Control.
+pub mod admin;
 pub mod cli;
 pub mod config;
+pub mod explain;
 pub mod pages;
 pub mod runtime;
 pub mod ui;

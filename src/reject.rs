@@ -16,7 +16,7 @@ use crate::{
     auth::origin::CrossSiteRefusal,
     http::{gate::Refusal, redirect::Redirect},
     rewrite,
-    route::BadPath,
+    route::{BadPath, NotFound},
     runtime::{Route, Runtime},
     telemetry::RequestId,
     tunnel::Stop,
@@ -208,6 +208,16 @@ impl Reject {
             },
             Self::UnknownHost => Problem::UnknownHost,
             Self::Upstream(error) => upstream_problem(error, tool()),
+        }
+    }
+}
+
+impl From<NotFound> for Reject {
+    fn from(error: NotFound) -> Self {
+        match error {
+            NotFound::BadPath(bad) => bad.into(),
+            NotFound::NoRoute => Self::NotFound,
+            NotFound::UnknownHost => Self::UnknownHost,
         }
     }
 }

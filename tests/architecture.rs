@@ -34,14 +34,20 @@ const MODULES: &[(&str, &str)] = &[
     ("policy", "client config route session"),
     ("auth", "clock http policy route secret session"),
     ("rewrite", "app auth client config http policy route"),
+    ("admin", "http telemetry"),
     (
         "runtime",
-        "app auth client clock config exchange http identity listener pages policy \
+        "admin app auth client clock config exchange http identity listener pages policy \
          rewrite route session store telemetry tunnel ui upstream",
     ),
     (
         "reject",
         "app auth http rewrite route runtime telemetry tunnel ui upstream",
+    ),
+    ("verdict", "auth client http policy reject route runtime"),
+    (
+        "explain",
+        "auth client config http policy reject rewrite route runtime telemetry verdict",
     ),
     (
         "pages",
@@ -60,7 +66,7 @@ const MODULES: &[(&str, &str)] = &[
     (
         "gateway",
         "app auth client exchange http listener pages policy reject rewrite route runtime \
-         telemetry tunnel upstream",
+         telemetry tunnel upstream verdict",
     ),
 ];
 

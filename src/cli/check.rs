@@ -4,7 +4,10 @@ use std::io::{self, Write};
 
 use super::exit::Exit;
 use crate::{
-    config::load::{self, Loaded, Sources},
+    config::{
+        self,
+        load::{self, Loaded, Sources},
+    },
     listener::tls::Tls,
     runtime::Runtime,
     telemetry::chain,
@@ -39,8 +42,10 @@ pub(super) fn run(sources: &Sources, out: &mut dyn Write) -> io::Result<Exit> {
 /// What `serve` would say of the certificates.
 fn broken_certificates(loaded: &Loaded) -> Vec<String> {
     let listeners = loaded.config.listeners.iter();
-    let tried =
-        listeners.filter_map(|listener| Some((listener, Tls::load(listener.tls.as_ref()?))));
+    let tried = listeners.filter_map(|listener| match listener.tls.as_ref()? {
+        config::Tls::Files(files) => Some((listener, Tls::load(files))),
+        config::Tls::SelfSigned => None,
+    });
     tried
         .filter_map(|(listener, tls)| Some((listener, tls.err()?)))
         .map(|(listener, error)| format!("listener {:?}: {}", listener.name, chain(&error)))

@@ -3,6 +3,7 @@
 use std::{
     io::{self, Read, Write},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream},
+    os::unix::net::UnixStream,
     sync::Arc,
     time::Duration,
 };
@@ -16,13 +17,13 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use super::{exit::Exit, serve::tell};
 use crate::{
     config::{
-        Listener,
+        Address, Listener,
         load::{self, Sources},
     },
     listener::tls,
 };
 
-/// Asks the first listener; 0 when it answers that it is ready.
+/// Asks the first listener that does not belong to proxies alone; 0 when it answers that it is ready.
 pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
     let loaded = match load::load(sources) {
         Ok(loaded) => loaded,
@@ -31,7 +32,9 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
             return Exit::Configuration;
         }
     };
-    let Some(listener) = loaded.config.listeners.first() else {
+    let listeners = &loaded.config.listeners;
+    let Some(listener) = listeners.iter().find(|listener| !listener.proxy_protocol) else {
+        tell("labgate: every listener has `proxy_protocol`; there is none to ask");
         return Exit::Configuration;
     };
     match ask(listener) {
@@ -55,12 +58,26 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
 }
 
 fn ask(listener: &Listener) -> io::Result<String> {
-    let address = reachable(listener.address);
-    let mut tcp = TcpStream::connect_timeout(&address, PATIENCE)?;
-    tcp.set_read_timeout(Some(PATIENCE))?;
-    tcp.set_write_timeout(Some(PATIENCE))?;
+    match &listener.address {
+        Address::Tcp(address) => {
+            let address = reachable(*address);
+            let tcp = TcpStream::connect_timeout(&address, PATIENCE)?;
+            tcp.set_read_timeout(Some(PATIENCE))?;
+            tcp.set_write_timeout(Some(PATIENCE))?;
+            ask_on(tcp, address.ip(), listener)
+        }
+        Address::Unix(path) => {
+            let unix = UnixStream::connect(path)?;
+            unix.set_read_timeout(Some(PATIENCE))?;
+            unix.set_write_timeout(Some(PATIENCE))?;
+            ask_on(unix, Ipv4Addr::LOCALHOST.into(), listener)
+        }
+    }
+}
+
+fn ask_on(mut socket: impl Read + Write, ip: IpAddr, listener: &Listener) -> io::Result<String> {
     if listener.tls.is_none() {
-        return exchange(&mut tcp);
+        return exchange(&mut socket);
     }
     let config = ClientConfig::builder_with_provider(tls::provider())
         .with_safe_default_protocol_versions()
@@ -68,9 +85,9 @@ fn ask(listener: &Listener) -> io::Result<String> {
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Ourselves))
         .with_no_client_auth();
-    let name = ServerName::IpAddress(address.ip().into());
+    let name = ServerName::IpAddress(ip.into());
     let tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-    exchange(&mut StreamOwned::new(tls, tcp))
+    exchange(&mut StreamOwned::new(tls, socket))
 }
 
 fn exchange(stream: &mut (impl Read + Write)) -> io::Result<String> {

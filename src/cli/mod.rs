@@ -6,6 +6,7 @@
 mod check;
 mod config_show;
 mod exit;
+mod explain;
 mod healthcheck;
 mod quickstart;
 mod serve;
@@ -58,6 +59,8 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Say what would become of a request: route, access, what the tool gets
+    Explain(explain::Arguments),
     /// Ask the running server whether it is ready; for container health checks
     Healthcheck(Files),
     /// Print the manual page (troff)
@@ -101,9 +104,14 @@ enum UserCommand {
         /// Name of the user
         name: String,
     },
+    /// Print a one-time link with which a user chooses a password
+    Link {
+        /// Name of the user
+        name: String,
+    },
     /// List the users of the store and of the configuration
     List,
-    /// Set a password, read from standard input; ends the user's sessions
+    /// Set a password, typed twice or read from standard input; ends the user's sessions
     Passwd {
         /// Name of the user
         name: String,
@@ -146,6 +154,11 @@ fn dispatch(command: Command) -> Result<Exit, Exit> {
         Command::Config(ConfigCommand::Show { origin, files }) => {
             printed(config_show::run(&sources::of(&files)?, origin, out))
         }
+        Command::Explain(arguments) => printed(explain::run(
+            &arguments,
+            &sources::of(&arguments.files)?,
+            out,
+        )),
         Command::Healthcheck(files) => healthcheck::run(&sources::of(&files)?, out),
         Command::Man => printed(
             clap_mangen::Man::new(Arguments::command())
@@ -178,7 +191,11 @@ fn change_users(command: &UserCommand, sources: &load::Sources) -> Exit {
     let terminal = &mut user::Terminal {
         out: &mut io::stdout(),
         err: &mut io::stderr(),
-        input: &mut io::stdin(),
+        input: if user::prompt::is_possible() {
+            user::Input::Person(&mut user::prompt::ask)
+        } else {
+            user::Input::Pipe(&mut io::stdin())
+        },
     };
     let store = match user::open_store(&config.server.state_dir, terminal) {
         Ok(store) => store,
@@ -193,6 +210,7 @@ fn change_users(command: &UserCommand, sources: &load::Sources) -> Exit {
     match command {
         UserCommand::Add(new) => user::add(&context, new, terminal),
         UserCommand::Disable { name } => user::disable(&context, name, terminal),
+        UserCommand::Link { name } => user::link(&context, name, terminal),
         UserCommand::List => user::list(&context, terminal),
         UserCommand::Passwd { name } => user::passwd(&context, name, terminal),
         UserCommand::Remove { name } => user::remove(&context, name, terminal),

@@ -47,12 +47,25 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
     // Before anybody is told that we listen: who reads that may send a signal at once.
     let signals = server.block_on(async { StopSignals::new() });
     let waited = signals.map(|mut signals| {
+        if let Some(authority) = server.authority() {
+            drop(writeln!(
+                out,
+                "labgate: the authority of tls = \"self-signed\" is {}; import it into browsers",
+                authority.display()
+            ));
+        }
         for listening in server.listeners() {
             // Nobody may be reading; serving does not depend on it.
             drop(writeln!(
                 out,
                 "labgate: listening on {} ({})",
                 listening.url, listening.name
+            ));
+        }
+        if let Some(address) = server.admin() {
+            drop(writeln!(
+                out,
+                "labgate: listening on http://{address} (admin)"
             ));
         }
         drop(out.flush());

@@ -1,4 +1,4 @@
-//! `labgate user add|passwd|disable|remove|list`: local users of the store.
+//! `labgate user add|link|passwd|disable|remove|list`: local users of the store.
 //!
 //! Each command is a plain function: in go the open store and the parsed arguments, out come lines
 //! on a [`Terminal`] and an exit code. They act on the store themselves, so no server may run; the
@@ -6,19 +6,21 @@
 
 use std::{
     error::Error as StdError,
-    io::{Read, Write},
+    io::{self, Read, Write},
     path::Path,
     sync::Arc,
 };
+
+pub(super) mod prompt;
 
 use super::exit::Exit;
 use crate::{
     clock::Clock,
     config,
     identity::{
-        InvalidName, MAX_PASSWORD_BYTES, SignInLinks, UserName,
+        InvalidName, LinkKind, MAX_PASSWORD_BYTES, NewPassword, SignInLinks, UserName,
         accounts::{self, Outcome, StoredUser},
-        hash_password, parse_email, parse_group,
+        parse_email, parse_group,
     },
     secret::Secret,
     store::{Changes, Error, StateDir, Store},
@@ -42,8 +44,16 @@ pub(super) struct Terminal<'a> {
     pub out: &'a mut dyn Write,
     /// Standard error: what went wrong.
     pub err: &'a mut dyn Write,
-    /// Standard input; passwords come from its first line.
-    pub input: &'a mut dyn Read,
+    /// Where passwords come from.
+    pub input: Input<'a>,
+}
+
+/// Where a new password comes from.
+pub(super) enum Input<'a> {
+    /// A person, who is asked this and types unseen.
+    Person(&'a mut dyn FnMut(&str) -> io::Result<Secret<String>>),
+    /// The first line of what is piped in.
+    Pipe(&'a mut dyn Read),
 }
 
 /// Arguments of `labgate user add`, as written.
@@ -57,7 +67,7 @@ pub(super) struct NewUser {
     /// Group; may be given several times
     #[arg(long = "group", value_name = "GROUP")]
     pub groups: Vec<String>,
-    /// Read the password from standard input; without this, a one-time sign-in link is printed
+    /// Read the password from standard input; without this, a one-time link to choose one is printed
     #[arg(long)]
     pub password_stdin: bool,
 }
@@ -81,8 +91,13 @@ pub(super) fn add(context: &Context<'_>, new: &NewUser, terminal: &mut Terminal<
     finish(try_add(context, new, terminal), terminal)
 }
 
-/// `labgate user passwd NAME`: the new password comes from standard input. Signs the user out
-/// everywhere and enables a disabled one.
+/// `labgate user link NAME`: a one-time link with which the user chooses a password.
+pub(super) fn link(context: &Context<'_>, name: &str, terminal: &mut Terminal<'_>) -> Exit {
+    finish(try_link(context, name), terminal)
+}
+
+/// `labgate user passwd NAME`: the new password is asked for twice at a terminal, else it comes from
+/// standard input. Signs the user out everywhere and enables a disabled one.
 pub(super) fn passwd(context: &Context<'_>, name: &str, terminal: &mut Terminal<'_>) -> Exit {
     finish(try_passwd(context, name, terminal), terminal)
 }
@@ -114,7 +129,7 @@ fn try_add(
         .parse()
         .map_err(|error: InvalidName| Stop::usage(error.to_string()))?;
     if let Some(other) = configured_as(context, name.as_str()) {
-        let why = format!("{other} stands in the configuration already");
+        let why = format!("{} stands in {} already", other.name, place(other));
         return Err(Stop::Failed(why));
     }
     let email = new.email.as_deref().map(parse_email).transpose();
@@ -124,7 +139,7 @@ fn try_add(
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| Stop::usage(error.to_string()))?;
     let password = if new.password_stdin {
-        Some(read_and_hash(terminal.input)?)
+        Some(read_and_hash(&mut terminal.input, name.as_str())?)
     } else {
         None
     };
@@ -147,12 +162,34 @@ fn try_add(
     if password.is_some() {
         return Ok(format!("added {name}\n"));
     }
+    Ok(format!(
+        "added {name}; {}",
+        new_link(context, name.as_str())?
+    ))
+}
+
+fn try_link(context: &Context<'_>, name: &str) -> Result<String, Stop> {
+    if let Some(user) = configured_as(context, name).filter(|user| user.name == name) {
+        return Err(elsewhere(user));
+    }
+    let Some(user) = context.store.get::<StoredUser>(name)? else {
+        return Err(unknown(name));
+    };
+    if user.disabled {
+        let why = format!("{name} is disabled; `labgate user passwd {name}` enables");
+        return Err(Stop::Failed(why));
+    }
+    new_link(context, name)
+}
+
+/// A new link for a password, and what it is.
+fn new_link(context: &Context<'_>, name: &str) -> Result<String, Stop> {
     let links = SignInLinks::new(Arc::clone(context.store), context.clock.clone());
-    let code = links.issue_blocking(name.as_str(), SignInLinks::GOOD_FOR)?;
-    let minutes = SignInLinks::GOOD_FOR.as_secs() / 60;
+    let code = links.issue_blocking(name, LinkKind::SetPassword)?;
+    let hours = LinkKind::SetPassword.good_for().as_secs() / 3600;
     let link = format!("{}{}", context.base_url.trim_end_matches('/'), code.path());
     Ok(format!(
-        "added {name}; this link signs in once, within {minutes} minutes:\n{link}\n"
+        "with this link {name} chooses a password, once, within {hours} hours:\n{link}\n"
     ))
 }
 
@@ -163,7 +200,7 @@ fn try_passwd(
 ) -> Result<String, Stop> {
     // Before the password is asked for.
     known(context, name)?;
-    let password = read_and_hash(terminal.input)?;
+    let password = read_and_hash(&mut terminal.input, name)?;
     change(context, name, "new password for", move |changes, name| {
         accounts::set_password(changes, name, &password)
     })
@@ -193,7 +230,10 @@ fn table(context: &Context<'_>) -> Result<String, Stop> {
         let (groups, email) = (user.groups.join(","), user.email.clone());
         [
             user.name.clone(),
-            "configuration".into(),
+            match user.source {
+                config::UserSource::Configuration => "configuration".into(),
+                config::UserSource::Htpasswd => "htpasswd".into(),
+            },
             groups,
             email.unwrap_or_default(),
         ]
@@ -248,39 +288,68 @@ fn known(context: &Context<'_>, name: &str) -> Result<(), Stop> {
     if context.store.get::<StoredUser>(name)?.is_some() {
         return Ok(());
     }
-    if configured_as(context, name).is_some_and(|other| other == name) {
-        let why = format!("{name} stands in the configuration; change it there");
-        return Err(Stop::Failed(why));
+    if let Some(user) = configured_as(context, name).filter(|user| user.name == name) {
+        return Err(elsewhere(user));
     }
     Err(unknown(name))
 }
 
-fn configured_as<'c>(context: &Context<'c>, name: &str) -> Option<&'c str> {
-    let mut names = context.configured.iter().map(|user| user.name.as_str());
-    names.find(|other| other.eq_ignore_ascii_case(name))
+fn configured_as<'c>(context: &Context<'c>, name: &str) -> Option<&'c config::LocalUser> {
+    let mut users = context.configured.iter();
+    users.find(|other| other.name.eq_ignore_ascii_case(name))
+}
+
+fn elsewhere(user: &config::LocalUser) -> Stop {
+    let (name, place) = (&user.name, place(user));
+    Stop::Failed(format!("{name} stands in {place}; change it there"))
+}
+
+const fn place(user: &config::LocalUser) -> &'static str {
+    match user.source {
+        config::UserSource::Configuration => "the configuration",
+        config::UserSource::Htpasswd => "the htpasswd file",
+    }
 }
 
 fn unknown(name: &str) -> Stop {
     Stop::Failed(format!("there is no user {name:?}"))
 }
 
-/// The first line of the input, without its end.
-fn read_and_hash(input: &mut dyn Read) -> Result<Secret<String>, Stop> {
+/// A new password for `name`, hashed.
+fn read_and_hash(input: &mut Input<'_>, name: &str) -> Result<Secret<String>, Stop> {
+    let text = match input {
+        Input::Person(ask) => asked_twice(ask, name),
+        Input::Pipe(input) => first_line(input),
+    };
+    let unread = |error| Stop::Failed(format!("cannot read the password: {error}"));
+    let text = text
+        .map_err(unread)?
+        .ok_or_else(|| Stop::usage("the two passwords are not the same; nothing was changed"))?;
+    NewPassword::new(text, name)
+        .map_err(|unfit| Stop::usage(unfit.to_string()))?
+        .hash()
+        .map_err(|error| Stop::Failed(format!("cannot hash the password: {error}")))
+}
+
+/// `None`: it was not typed the same twice.
+fn asked_twice(
+    ask: &mut dyn FnMut(&str) -> io::Result<Secret<String>>,
+    name: &str,
+) -> io::Result<Option<Secret<String>>> {
+    let first = ask(&format!("New password for {name}: "))?;
+    let second = ask("Once more: ")?;
+    Ok(Some(first).filter(|first| *first == second))
+}
+
+/// The first line, without its end.
+fn first_line(input: &mut dyn Read) -> io::Result<Option<Secret<String>>> {
     let limit = MAX_PASSWORD_BYTES as u64 + 3; // one too many, and the line's end
     let mut text = String::with_capacity(MAX_PASSWORD_BYTES + 3);
     let read = input.take(limit).read_to_string(&mut text);
     let text = Secret::new(text);
-    read.map_err(|error| Stop::Failed(format!("cannot read the password: {error}")))?;
+    read?;
     let line = text.expose().lines().next().unwrap_or_default();
-    if line.is_empty() {
-        return Err(Stop::usage("the password is empty"));
-    }
-    if line.len() > MAX_PASSWORD_BYTES {
-        let why = format!("a password has at most {MAX_PASSWORD_BYTES} bytes");
-        return Err(Stop::usage(why));
-    }
-    hash_password(&Secret::new(line.to_owned()))
-        .map_err(|error| Stop::Failed(format!("cannot hash the password: {error}")))
+    Ok(Some(Secret::new(line.to_owned())))
 }
 
 /// Why a command ends early.

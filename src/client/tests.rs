@@ -5,7 +5,13 @@ use super::*;
 
 fn proxies(networks: &[&str], header: Option<&str>) -> TrustedProxies {
     TrustedProxies::from(&config::Trust {
-        proxies: networks.iter().map(|text| text.parse().unwrap()).collect(),
+        proxies: networks
+            .iter()
+            .map(|text| match *text {
+                "unix" => config::Proxy::Unix,
+                network => config::Proxy::Network(network.parse().unwrap()),
+            })
+            .collect(),
         client_ip_header: header.map(|name| name.parse().unwrap()),
     })
 }
@@ -40,6 +46,24 @@ fn a_trusted_proxy_names_the_client_and_an_untrusted_peer_does_not() {
     let ignored = concluded(&trust, "11.1.1.1", &said);
     assert_eq!(from(&ignored), "11.1.1.1");
     assert_eq!((ignored.trusted, ignored.https), (false, None));
+}
+
+#[test]
+fn a_unix_peer_is_trusted_by_its_own_word_and_no_address() {
+    let said = headers(&[("x-forwarded-for", "192.0.2.7")]);
+    let by_address = proxies(&["127.0.0.0/8", "::1/128"], None);
+    let client = by_address.client(PeerAddr::UNIX, &said);
+    assert_eq!(
+        (from(&client).as_str(), client.trusted),
+        ("127.0.0.1", false)
+    );
+    let by_word = proxies(&["unix"], None);
+    let client = by_word.client(PeerAddr::UNIX, &said);
+    assert_eq!(
+        (from(&client).as_str(), client.trusted),
+        ("192.0.2.7", true)
+    );
+    assert!(!concluded(&by_word, "127.0.0.1", &[]).trusted);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! What a form reads from its own `show` is the same value.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::HeaderName;
 use ipnet::IpNet;
@@ -160,18 +160,6 @@ impl Form for PublicUrl {
     }
 }
 
-impl Form for SocketAddr {
-    fn read(node: &Node<'_>) -> Result<Self, String> {
-        text(node)?.parse().map_err(|_| {
-            "must be an address and a port, like \"127.0.0.1:8000\" or \"[::]:8443\"".into()
-        })
-    }
-
-    fn show(&self) -> String {
-        quote(&self.to_string())
-    }
-}
-
 impl Form for HeaderName {
     fn read(node: &Node<'_>) -> Result<Self, String> {
         text(node)?
@@ -202,6 +190,32 @@ impl Form for HostPattern {
             Self::Exact(host) => quote(host.as_str()),
             Self::Suffix(parent) => quote(&format!("*.{parent}")),
         }
+    }
+}
+
+impl Form for SocketAddr {
+    fn read(node: &Node<'_>) -> Result<Self, String> {
+        text(node)?.parse().map_err(|_| {
+            "must be an address and a port, like \"127.0.0.1:8000\" or \"[::]:8443\"".into()
+        })
+    }
+
+    fn show(&self) -> String {
+        quote(&self.to_string())
+    }
+}
+
+/// The longest path of a Unix socket, `sun_path` without its final zero.
+const LONGEST_SOCKET_PATH: usize = 107;
+
+/// What follows `unix:`.
+pub(super) fn socket_path(path: &str) -> Result<PathBuf, String> {
+    match path {
+        _ if !path.starts_with('/') => Err("the path of a socket must start with /".into()),
+        _ if path.len() > LONGEST_SOCKET_PATH || path.contains('\0') => Err(format!(
+            "the path of a socket has at most {LONGEST_SOCKET_PATH} bytes"
+        )),
+        _ => Ok(PathBuf::from(path)),
     }
 }
 

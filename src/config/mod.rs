@@ -11,6 +11,8 @@ mod access;
 mod env;
 mod form;
 mod headers;
+mod htpasswd;
+mod listener;
 pub mod load;
 pub mod names;
 mod nearest;
@@ -54,7 +56,8 @@ pub struct Config {
     pub session: Session,
     /// `[limits]`
     pub limits: Limits,
-    /// `[identity.local]`: users that stand in the configuration itself.
+    /// `[identity.local]`: users that stand in the configuration itself or in its htpasswd file.
+    /// No name is there twice, in whatever case.
     pub local_users: Vec<LocalUser>,
     /// `[[route]]`, in file order; names are unique, no two have the same host and path.
     pub routes: Vec<Route>,
@@ -78,10 +81,32 @@ pub struct Server {
 pub struct Listener {
     /// Unique; stands in logs.
     pub name: String,
-    /// Where to bind; port 0 lets the system pick.
-    pub address: SocketAddr,
-    /// TLS from files; `None` is plain HTTP.
-    pub tls: Option<TlsFiles>,
+    /// Where to bind.
+    pub address: Address,
+    /// Where its certificate is from; `None` is plain HTTP.
+    pub tls: Option<Tls>,
+    /// Whether trusted proxies begin each connection with the PROXY protocol, and others may not come.
+    pub proxy_protocol: bool,
+    /// Whether requests are only sent on to the https address; never beside `tls`.
+    pub redirect_https: bool,
+}
+
+/// Where a listener listens.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub enum Address {
+    /// `address:port`; port 0 lets the system pick.
+    Tcp(SocketAddr),
+    /// `unix:/absolute/path`
+    Unix(PathBuf),
+}
+
+/// Where a listener's certificate is from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Tls {
+    /// Files that somebody else makes.
+    Files(TlsFiles),
+    /// `"self-signed"`: an authority of our own in the state folder.
+    SelfSigned,
 }
 
 /// Certificate chain and key, PEM. Read again when the files change.
@@ -93,9 +118,11 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-/// `[admin]`: who administers. Nobody by default.
+/// `[admin]`: who administers, nobody by default; and where programs of operators ask.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Admin {
+    /// Where `/metrics`, `/live` and `/ready` are answered; `None`: nowhere.
+    pub address: Option<SocketAddr>,
     /// User names.
     pub users: Vec<String>,
     /// Group names.
@@ -105,11 +132,20 @@ pub struct Admin {
 /// `[trust]`: whose word about the client is believed. Nobody's by default.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Trust {
-    /// Networks of proxies in front of us.
-    pub proxies: Vec<IpNet>,
+    /// The proxies in front of us.
+    pub proxies: Vec<Proxy>,
     /// The header that carries the client's address; `None`: the right-most untrusted
     /// `X-Forwarded-For` entry.
     pub client_ip_header: Option<HeaderName>,
+}
+
+/// A proxy whose word is believed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Proxy {
+    /// Whoever has an address of this network.
+    Network(IpNet),
+    /// `unix`: whoever comes by a unix socket.
+    Unix,
 }
 
 /// `[session]`
@@ -159,12 +195,24 @@ pub struct Limits {
 pub struct LocalUser {
     /// Unique.
     pub name: String,
-    /// Plain text or an `$argon2id$` string; one line, not a sample value, not the name.
+    /// Plain text or an `$argon2id$` string; one line, not a sample value, not the name. From an
+    /// htpasswd file: a bcrypt or SHA-crypt hash in the form of crypt(5).
     pub password: Secret<String>,
     /// Group names.
     pub groups: Vec<String>,
     /// Believed as verified, since the operator wrote it.
     pub email: Option<String>,
+    /// Where the user stands.
+    pub source: UserSource,
+}
+
+/// Where a user of [`Config::local_users`] stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum UserSource {
+    /// `user` of `[identity.local]`.
+    Configuration,
+    /// The file that `htpasswd` of `[identity.local]` names.
+    Htpasswd,
 }
 
 /// `[[route]]`
@@ -180,6 +228,8 @@ pub struct Route {
     /// request for the bare prefix is redirected to it. No other ends with a slash;
     /// none has a percent sign, an empty or a dot segment.
     pub path: String,
+    /// The name of the one listener that it can be reached by; `None`: any.
+    pub require_listener: Option<String>,
     /// Where requests go: one of these, never empty, none twice; all https or none.
     pub upstreams: Vec<Upstream>,
     /// PEM file of the authorities that its https upstreams are checked by; `None`: the system's.

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::{
-    App, HostPattern, IdentityHeaders, Limits, Route, access,
+    App, HostPattern, IdentityHeaders, Limits, Listener, Route, access,
     form::{Form as _, Size},
-    headers, names,
+    headers, names, nearest,
     origin::Origin,
     read::Section,
     show::quote,
@@ -24,12 +24,41 @@ struct Known {
 }
 
 /// Reads all routes. `main` is the host of `public_url`.
-pub(super) fn read(root: &mut Section<'_, '_>, main: &Host, limits: &Limits) -> Vec<Route> {
+pub(super) fn read(
+    root: &mut Section<'_, '_>,
+    main: &Host,
+    limits: &Limits,
+    listeners: &[Option<Listener>],
+) -> Vec<Route> {
     let mut known = Known::default();
     let routes = root.tables("route", "route", |table| {
-        one(table, main, limits, &mut known)
+        let route = one(table, main, limits, &mut known);
+        let require_listener = require_listener(table, listeners);
+        route.map(|route| Route {
+            require_listener,
+            ..route
+        })
     });
     routes.into_iter().flatten().collect()
+}
+
+/// Reads the name of a listener that there is. A broken one among them could be the one meant.
+fn require_listener(table: &mut Section<'_, '_>, listeners: &[Option<Listener>]) -> Option<String> {
+    let name = table.text("require_listener", names::thing)?;
+    let names: Option<Vec<&str>> = listeners
+        .iter()
+        .map(|listener| Some(listener.as_ref()?.name.as_str()))
+        .collect();
+    if let Some(names) = names.filter(|names| !names.contains(&name.as_str())) {
+        let origin = table.origin_of("require_listener");
+        let message = format!(
+            "no listener is named {}; {}",
+            quote(&name),
+            nearest::hint(&name, &names)
+        );
+        table.problem(origin, "require_listener", message);
+    }
+    Some(name)
 }
 
 fn one(
@@ -79,6 +108,7 @@ fn one(
         title,
         host,
         path,
+        require_listener: None,
         upstreams: upstreams.list,
         upstream_ca: upstreams.ca,
         app,

@@ -109,13 +109,6 @@ impl<'t> Section<'_, 't> {
         Some(path)
     }
 
-    /// A path that need not be there.
-    pub(super) fn optional_path(&mut self, key: &'static str) -> Option<PathBuf> {
-        let (origin, path) = self.resolved(key)?;
-        self.record(key, origin, || show_path(&path));
-        Some(path)
-    }
-
     /// A path with a default; absolute.
     pub(super) fn path_or(&mut self, key: &'static str, default: PathBuf) -> PathBuf {
         let (origin, path) = if self.has(key) {
@@ -127,6 +120,13 @@ impl<'t> Section<'_, 't> {
         .unwrap_or((Origin::Default, default));
         self.record(key, origin, || show_path(&path));
         path
+    }
+
+    /// A path that need not be there; absolute, and where it stands.
+    pub(super) fn optional_path(&mut self, key: &'static str) -> Option<(Origin, PathBuf)> {
+        let (origin, path) = self.resolved(key)?;
+        self.record(key, origin, || show_path(&path));
+        Some((origin, path))
     }
 
     /// A path as written, from the folder of the file that it stands in.

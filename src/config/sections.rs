@@ -1,19 +1,14 @@
-//! All tables but routes: which keys there are, their defaults, and what contradicts what.
+//! All tables but routes and listeners: which keys there are, their defaults, and what contradicts what.
 //!
 //! Each line of a struct literal here is one key with its default; `docs/configuration.md` and
 //! `config/labgate.toml` list the same keys.
 
-use std::{
-    collections::HashMap,
-    net::{Ipv4Addr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
-    Admin, Config, Limits, Listener, LocalUser, Server, Session, TlsFiles, Trust, Ui,
-    form::{Count, Size, network},
-    names,
+    Address, Admin, Config, Limits, Listener, LocalUser, Server, Session, Trust, Ui, UserSource,
+    form::{Count, Size},
+    htpasswd, listener, names,
     origin::Origin,
     read::Section,
     route,
@@ -28,23 +23,22 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
     let (server, origin) = root.section("server", |table| {
         (server(table, default_url), table.origin_of("public_url"))
     });
-    let listeners = listeners(root, &server.public_url);
-    let admin = root.section("admin", |table| Admin {
-        users: table.list("users", names::user),
-        groups: table.list("groups", names::group),
-    });
-    let trust = root.section("trust", trust);
+    let trust = root.section("trust", listener::trust);
+    let listeners = listener::read(root, &server.public_url, &trust);
+    let admin = root.section("admin", |table| admin(table, &listeners));
     let session = root.section("session", session);
     let limits = root.section("limits", limits);
     let local_users = root.section("identity", |identity| {
         identity.section("local", |local| {
             let mut known = HashMap::new();
-            local.tables("user", "identity.local.user", |table| {
+            let mut users = local.tables("user", "identity.local.user", |table| {
                 local_user(table, &mut known)
-            })
+            });
+            users.extend(htpasswd::read(local, &users).into_iter().map(Some));
+            users
         })
     });
-    let routes = route::read(root, &server.public_url.host, &limits);
+    let routes = route::read(root, &server.public_url.host, &limits, &listeners);
     let ui = root.section("ui", ui);
     warn_about_plain_https(root, (&server.public_url, origin), &listeners, &trust);
     Some(Config {
@@ -80,83 +74,25 @@ fn server(table: &mut Section<'_, '_>, default_url: PublicUrl) -> Server {
 
 type Known<K> = HashMap<K, Origin>;
 
-/// One entry per table, `None` for a broken one.
-fn listeners(root: &mut Section<'_, '_>, public_url: &PublicUrl) -> Vec<Option<Listener>> {
-    let mut names: Known<String> = HashMap::new();
-    let mut addresses: Known<SocketAddr> = HashMap::new();
-    let listeners = root.tables("listener", "listener", |table| {
-        table.require("name", "logs need one");
-        let name = table.text("name", names::thing);
-        if let Some(name) = &name {
-            table.unique("name", name.clone(), &mut names, |name| quote(name));
+fn admin(table: &mut Section<'_, '_>, listeners: &[Option<Listener>]) -> Admin {
+    let address: Option<SocketAddr> = table.optional("address");
+    let origin = table.origin_of("address");
+    if let Some(address) = address {
+        let is_same =
+            |listener: &Listener| address.port() != 0 && listener.address == Address::Tcp(address);
+        if listeners.iter().flatten().any(is_same) {
+            table.problem(origin, "address", "is a listener's; take a port of its own");
         }
-        let address: Option<SocketAddr> = table.required(
-            "address",
-            "write an address and a port, like \"127.0.0.1:8000\"",
-        );
-        if let Some(address) = address.filter(|address| address.port() != 0) {
-            table.unique("address", address, &mut addresses, ToString::to_string);
+        if !address.ip().is_loopback() {
+            let message = "is not only for this machine; whoever reaches it reads the metrics";
+            table.warn(origin, "address", message);
         }
-        let has_tls = table.has("tls");
-        let tls = table.unit("tls", "tls.", |tls| {
-            let hint = "TLS takes a certificate and its key";
-            let certificate = tls.path("certificate", hint);
-            let key = tls.path("key", hint);
-            Some(TlsFiles {
-                certificate: certificate?,
-                key: key?,
-            })
-        });
-        let tls = tls.flatten();
-        Some(Listener {
-            name: name?,
-            address: address?,
-            // A half-read `tls` must not turn into plain HTTP.
-            tls: if has_tls { Some(tls?) } else { None },
-        })
-    });
-    if !listeners.is_empty() {
-        return listeners;
     }
-    // Behind https without a listener, somebody else ends TLS and comes to us by plain HTTP.
-    let port = if public_url.https {
-        DEFAULT_PORT
-    } else {
-        public_url.effective_port()
-    };
-    vec![Some(root.default_table("listener", |table| Listener {
-        name: table.value("name", "public".to_owned()),
-        address: table.value("address", (Ipv4Addr::LOCALHOST, port).into()),
-        tls: None,
-    }))]
-}
-
-/// That of the default `public_url`.
-const DEFAULT_PORT: u16 = 8000;
-
-fn trust(table: &mut Section<'_, '_>) -> Trust {
-    let trust = Trust {
-        proxies: table.list("proxies", network),
-        client_ip_header: table.optional("client_ip_header"),
-    };
-    if trust
-        .proxies
-        .iter()
-        .any(|network| network.prefix_len() == 0)
-    {
-        let origin = table.origin_of("proxies");
-        table.warn(
-            origin,
-            "proxies",
-            "believes everybody's X-Forwarded-For; name the proxies",
-        );
+    Admin {
+        address,
+        users: table.list("users", names::user),
+        groups: table.list("groups", names::group),
     }
-    if trust.client_ip_header.is_some() && !table.has("proxies") {
-        let message = "is believed from trusted proxies only, and proxies names none";
-        let origin = table.origin_of("client_ip_header");
-        table.warn(origin, "client_ip_header", message);
-    }
-    trust
 }
 
 fn session(table: &mut Section<'_, '_>) -> Session {
@@ -218,6 +154,7 @@ fn local_user(table: &mut Section<'_, '_>, known: &mut Known<String>) -> Option<
         password: password?,
         groups,
         email,
+        source: UserSource::Configuration,
     })
 }
 

@@ -89,7 +89,7 @@ fn nothing_at_all_is_a_configuration() {
         panic!()
     };
     assert_eq!(listener.name, "public");
-    assert_eq!(listener.address, "127.0.0.1:8000".parse().unwrap());
+    assert_eq!(listener.address.to_string(), "127.0.0.1:8000");
     assert!(config.routes.is_empty());
     assert!(config.trust.proxies.is_empty());
     assert_eq!(config.admin, Admin::default());
@@ -112,7 +112,8 @@ fn the_state_folder_follows_the_environment() {
 fn without_listeners_the_port_is_that_of_a_plain_public_url() {
     let port = |url: &str| {
         let config = parse_str(&format!("server.public_url = \"{url}\"")).unwrap();
-        config.listeners.first().unwrap().address.port()
+        let address = config.listeners.first().unwrap().address.tcp();
+        address.unwrap().port()
     };
     assert_eq!(port("http://lab.example.org:9000"), 9000);
     assert_eq!(port("http://lab.example.org"), 80);
@@ -279,6 +280,9 @@ upstream = "http://lab:8888"
 access = { networks = ["::/0"] }
 "#
     ));
+    let admin = |address: &str| warnings(&format!("admin.address = \"{address}:8001\""));
+    assert!(admin("0.0.0.0").contains("reads the metrics"));
+    assert_eq!(admin("[::1]"), "");
     assert_eq!(
         warnings("server.public_url = \"https://a.b\"\ntrust.proxies = [\"10.0.0.1\"]"),
         ""

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf};
 
 use super::{
     Upstream,
-    form::{Form, mismatch, text},
+    form::{Form, mismatch, socket_path, text},
     read::{Section, show_list},
     show::quote,
     tree::{Node, Value},
@@ -24,7 +24,7 @@ pub(super) fn read(table: &mut Section<'_, '_>) -> Option<Upstreams> {
     let node = table.require(KEY, hint);
     let list = node.map_or_else(Vec::new, |node| list(table, node));
     let https = list.iter().any(Upstream::is_https);
-    let ca = table.optional_path(CA);
+    let ca = table.optional_path(CA).map(|(_, path)| path);
     if ca.is_some() && !https && !list.is_empty() {
         let origin = table.origin_of(CA);
         table.problem(origin, CA, "is only for upstreams that start with https://");
@@ -104,13 +104,7 @@ impl Form for Upstream {
             _ => return Err(mismatch("an address or a list of them", node)),
         };
         if let Some(path) = text.strip_prefix("unix:") {
-            return match path {
-                _ if !path.starts_with('/') => Err("the path of a socket must start with /".into()),
-                _ if path.len() > LONGEST_SOCKET_PATH || path.contains('\0') => Err(format!(
-                    "the path of a socket has at most {LONGEST_SOCKET_PATH} bytes"
-                )),
-                _ => Ok(Self::Unix(PathBuf::from(path))),
-            };
+            return socket_path(path).map(Self::Unix);
         }
         let (https, authority) = match (text.strip_prefix("http://"), text.strip_prefix("https://"))
         {
@@ -154,5 +148,3 @@ const KEY: &str = "upstream";
 const CA: &str = "upstream_ca";
 /// Addresses of one route.
 const MOST: usize = 64;
-/// The longest path of a Unix socket, `sun_path` without its final zero.
-const LONGEST_SOCKET_PATH: usize = 107;

@@ -9,7 +9,7 @@ pub mod body;
 use std::{
     cell::{Cell, OnceCell, RefCell},
     rc::Rc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use http::{HeaderValue, Method, StatusCode, Uri};
@@ -22,7 +22,7 @@ use crate::{
     reject::Reject,
     route::RouteId,
     runtime::{OpenStream, Signal, View, Worker},
-    telemetry::{RequestId, access::Record},
+    telemetry::{RequestId, access::Record, meter},
     tunnel::Stop,
     upstream,
 };
@@ -91,7 +91,7 @@ impl Exchange {
             method,
             uri,
             host,
-            client: Cell::new(conn.peer.into()),
+            client: Cell::new(conn.peer().into()),
             route: OnceCell::new(),
             visitor: OnceCell::new(),
             stop: Signal::default(),
@@ -139,12 +139,17 @@ impl Exchange {
         }
     }
 
+    /// Whether it became a tunnel.
+    pub fn is_tunnel(&self) -> bool {
+        self.tunnel.get().is_some()
+    }
+
     /// Writes the event that a tunnel opened.
     pub fn tunnel_opened(&self, tunnel: upstream::Tunnel) {
         // Called once, by the gateway.
         drop(self.tunnel.set(tunnel));
         self.status.set(StatusCode::SWITCHING_PROTOCOLS.as_u16());
-        self.log("tunnel opened");
+        self.log("tunnel opened", self.started.elapsed());
     }
 
     /// A person did something on it: moves the session's idle clock.
@@ -233,7 +238,7 @@ impl Exchange {
         self.bytes_out.set(self.bytes_out.get() + bytes as u64);
     }
 
-    fn log(&self, message: &'static str) {
+    fn log(&self, message: &'static str, elapsed: Duration) {
         let route = self.route.get().and_then(|(view, id)| view.route(*id));
         let error = self.error.borrow();
         self.worker.access_log.write(&Record {
@@ -259,7 +264,7 @@ impl Exchange {
             status: self.status.get(),
             bytes_in: self.bytes_in.get(),
             bytes_out: self.bytes_out.get(),
-            elapsed: self.started.elapsed(),
+            elapsed,
             error: error.as_deref(),
         });
     }
@@ -274,10 +279,19 @@ impl Drop for Exchange {
         self.conn
             .open_exchanges
             .set(self.conn.open_exchanges.get().saturating_sub(1));
-        self.log(if self.tunnel.get().is_some() {
-            "tunnel closed"
-        } else {
-            "request"
-        });
+        let elapsed = self.started.elapsed();
+        let tunnel = self.is_tunnel();
+        let route = self.route.get();
+        let meter = route.and_then(|(view, id)| view.meter(*id));
+        meter
+            .unwrap_or(&self.worker.meters.none)
+            .count(meter::Ended {
+                status: self.status.get(),
+                elapsed: (!tunnel).then_some(elapsed),
+                bytes_in: self.bytes_in.get(),
+                bytes_out: self.bytes_out.get(),
+            });
+        let message = if tunnel { "tunnel closed" } else { "request" };
+        self.log(message, elapsed);
     }
 }

@@ -100,6 +100,20 @@ pub fn set_password(
     })
 }
 
+/// Gives an enabled user the password (a PHC string) that they chose themselves; their links and
+/// stored sessions end. `false`: there is no such user, or they are disabled.
+pub(super) fn choose_password(
+    changes: &Changes<'_>,
+    name: &str,
+    password: &Secret<String>,
+) -> Result<bool, Error> {
+    let stored = changes.get::<StoredUser>(name)?;
+    if stored.is_none_or(|user| user.disabled) {
+        return Ok(false);
+    }
+    set_password(changes, name, password).map(|_| true)
+}
+
 /// Keeps a user from signing in, and signs them out.
 pub fn disable(changes: &Changes<'_>, name: &str) -> Result<Outcome, Error> {
     change(changes, name, |user| user.disabled = true)

@@ -1,8 +1,9 @@
-//! One-time sign-in links: a code that signs one user in, once.
+//! One-time links: a code that signs one user of the store in, once.
 //!
-//! Used where there is no password yet: by quickstart and after `user add`. The page behind the
-//! link shows whom it signs in ([`SignInLinks::peek`]) and asks for a click
-//! ([`SignInLinks::redeem`]), so that a mail scanner or a link preview does not use it up.
+//! Two kinds: one signs in as it is (quickstart), the other asks for a new password first (`user
+//! add`, `user link`). The page behind a link shows whom it is for ([`SignInLinks::peek`]) and asks
+//! for a click or the password ([`SignInLinks::redeem`], [`SignInLinks::redeem_for_password`]), so
+//! that a mail scanner or a link preview does not use it up.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -10,9 +11,10 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::accounts;
 use crate::{
     clock::{Clock, Timestamp},
-    secret::random,
+    secret::{Secret, random},
     store::{Changes, Error, Record, Store},
 };
 
@@ -45,10 +47,44 @@ impl fmt::Debug for LinkCode {
     }
 }
 
-/// Under SHA-256 of the code, base64url.
+/// What a link is for. In the store `sign-in` or `set-password`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LinkKind {
+    /// A click signs in.
+    #[default]
+    SignIn,
+    /// A new password signs in.
+    SetPassword,
+}
+
+impl LinkKind {
+    /// How long a link is good: 15 minutes for who sits at the terminal, a day for who gets it from
+    /// somebody else.
+    pub const fn good_for(self) -> Duration {
+        match self {
+            Self::SignIn => Duration::from_secs(15 * 60),
+            Self::SetPassword => Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// A link that is good now.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct OpenLink {
+    /// Whom it is for. May have been removed since the link was issued: look it up.
+    pub user: String,
+    /// What it does.
+    pub kind: LinkKind,
+}
+
+/// Under SHA-256 of the code, base64url:
+/// `{"user":"ana","kind":"set-password","expires":1800000000000}`. Without `kind`: `sign-in`.
 #[derive(Debug, Deserialize, Serialize)]
 struct StoredLink {
     user: String,
+    #[serde(default)]
+    kind: LinkKind,
     /// Milliseconds since the Unix epoch.
     expires: u64,
 }
@@ -61,12 +97,15 @@ impl StoredLink {
     const fn is_good(&self, now: Timestamp) -> bool {
         now.0 < self.expires
     }
+
+    fn open(self, now: Timestamp) -> Option<OpenLink> {
+        let good = self.is_good(now);
+        let (user, kind) = (self.user, self.kind);
+        good.then_some(OpenLink { user, kind })
+    }
 }
 
 impl SignInLinks {
-    /// How long a link is good unless the caller has a reason.
-    pub const GOOD_FOR: Duration = Duration::from_secs(15 * 60);
-
     /// The links of a store.
     pub const fn new(store: Arc<Store>, clock: Clock) -> Self {
         Self { store, clock }
@@ -74,37 +113,60 @@ impl SignInLinks {
 
     /// A code for a user, on disk before this returns. Of more than 1,000 open links the one that
     /// expires first is dropped.
-    pub async fn issue(&self, user: &str, good_for: Duration) -> Result<LinkCode, Error> {
-        let (code, change) = self.prepare(user, good_for);
+    pub async fn issue(&self, user: &str, kind: LinkKind) -> Result<LinkCode, Error> {
+        let (code, change) = self.prepare(user, kind);
         self.store.write(change).await?;
         Ok(code)
     }
 
     /// [`SignInLinks::issue`] for a thread that may block.
-    pub fn issue_blocking(&self, user: &str, good_for: Duration) -> Result<LinkCode, Error> {
-        let (code, change) = self.prepare(user, good_for);
+    pub fn issue_blocking(&self, user: &str, kind: LinkKind) -> Result<LinkCode, Error> {
+        let (code, change) = self.prepare(user, kind);
         self.store.write_blocking(change)?;
         Ok(code)
     }
 
-    /// Whom a code would sign in, without using it up. `None`: unknown, used or too old.
-    pub fn peek(&self, code: &str) -> Result<Option<String>, Error> {
+    /// What a code is good for, without using it up. `None`: unknown, used or too old.
+    pub fn peek(&self, code: &str) -> Result<Option<OpenLink>, Error> {
         let link = self.store.get::<StoredLink>(&key(code))?;
-        let good = link.filter(|link| link.is_good(self.clock.now()));
-        Ok(good.map(|link| link.user))
+        Ok(link.and_then(|link| link.open(self.clock.now())))
     }
 
-    /// Uses a code up: the name of its user, for the first call only. The user may have been
-    /// removed since the link was issued: look it up.
+    /// Uses a sign-in code up: the name of its user, for the first call only. `None` also for a code
+    /// that asks for a password, which stays.
     pub async fn redeem(&self, code: &str) -> Result<Option<String>, Error> {
         let (key, now) = (key(code), self.clock.now());
         self.store
             .write(move |changes| {
                 let link = changes.get::<StoredLink>(&key)?;
-                if link.is_some() {
-                    changes.remove::<StoredLink>(&key)?;
-                }
-                Ok(link.filter(|link| link.is_good(now)).map(|link| link.user))
+                let Some(link) = link.filter(|link| link.kind == LinkKind::SignIn) else {
+                    return Ok(None);
+                };
+                changes.remove::<StoredLink>(&key)?;
+                Ok(link.open(now).map(|link| link.user))
+            })
+            .await
+    }
+
+    /// Gives the user of a set-password code a password (a PHC string), and with that uses the code
+    /// up, with all others of the user and their stored sessions. In one transaction: the first call
+    /// only gets the name. `None`: another kind, unknown, used, too old, or the user is gone or
+    /// disabled. The caller then ends the open sessions.
+    pub async fn redeem_for_password(
+        &self,
+        code: &str,
+        password: Secret<String>,
+    ) -> Result<Option<String>, Error> {
+        let (key, now) = (key(code), self.clock.now());
+        self.store
+            .write(move |changes| {
+                let link = changes.get::<StoredLink>(&key)?;
+                let open = link.and_then(|link| link.open(now));
+                let Some(open) = open.filter(|link| link.kind == LinkKind::SetPassword) else {
+                    return Ok(None);
+                };
+                let chosen = accounts::choose_password(changes, &open.user, &password)?;
+                Ok(chosen.then_some(open.user))
             })
             .await
     }
@@ -112,7 +174,7 @@ impl SignInLinks {
     fn prepare(
         &self,
         user: &str,
-        good_for: Duration,
+        kind: LinkKind,
     ) -> (
         LinkCode,
         impl FnOnce(&Changes<'_>) -> Result<(), Error> + use<>,
@@ -121,7 +183,8 @@ impl SignInLinks {
         let (key, now) = (key(&code.0), self.clock.now());
         let link = StoredLink {
             user: user.to_owned(),
-            expires: now.plus(good_for).0,
+            kind,
+            expires: now.plus(kind.good_for()).0,
         };
         (code, move |changes: &Changes<'_>| {
             tidy(changes, now)?;
@@ -174,10 +237,11 @@ mod tests {
     #[tokio::test]
     async fn a_link_can_be_looked_at_often_and_used_once() {
         let (links, _, _state) = links();
-        let code = links.issue("ana", SignInLinks::GOOD_FOR).await.unwrap();
+        let code = links.issue("ana", LinkKind::SignIn).await.unwrap();
         assert_eq!(code.path().len(), "/.labgate/link?code=".len() + 43);
         for _ in 0..3 {
-            assert_eq!(links.peek(code.as_str()).unwrap().as_deref(), Some("ana"));
+            let open = links.peek(code.as_str()).unwrap().unwrap();
+            assert_eq!((open.user.as_str(), open.kind), ("ana", LinkKind::SignIn));
         }
         let (first, second) =
             tokio::join!(links.redeem(code.as_str()), links.redeem(code.as_str()));
@@ -189,12 +253,12 @@ mod tests {
     #[tokio::test]
     async fn a_link_ends_with_its_time_and_with_its_user() {
         let (links, clock, _state) = links();
-        let old = links.issue("ana", SignInLinks::GOOD_FOR).await.unwrap();
-        clock.advance(SignInLinks::GOOD_FOR);
+        let old = links.issue("ana", LinkKind::SignIn).await.unwrap();
+        clock.advance(LinkKind::SignIn.good_for());
         assert_eq!(links.peek(old.as_str()).unwrap(), None);
         assert_eq!(links.redeem(old.as_str()).await.unwrap(), None);
-        let theirs = links.issue("ana", SignInLinks::GOOD_FOR).await.unwrap();
-        let other = links.issue("bob", SignInLinks::GOOD_FOR).await.unwrap();
+        let theirs = links.issue("ana", LinkKind::SignIn).await.unwrap();
+        let other = links.issue("bob", LinkKind::SignIn).await.unwrap();
         let forget = |changes: &Changes<'_>| forget_user(changes, "ana");
         links.store.write(forget).await.unwrap();
         assert_eq!(links.peek(theirs.as_str()).unwrap(), None);
@@ -202,17 +266,75 @@ mod tests {
         assert_eq!(links.peek("").unwrap(), None);
     }
 
+    fn phc(text: &str) -> Secret<String> {
+        Secret::new(text.to_owned())
+    }
+
+    async fn add_ana(links: &SignInLinks) {
+        let user = accounts::StoredUser::new(None, None, Vec::new(), Timestamp(1));
+        let add = move |changes: &Changes<'_>| {
+            accounts::add(changes, &"ana".parse().unwrap(), &user).map(drop)
+        };
+        links.store.write(add).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_link_for_a_password_needs_one_and_takes_the_others_along() {
+        let (links, clock, _state) = links();
+        add_ana(&links).await;
+        let code = links.issue("ana", LinkKind::SetPassword).await.unwrap();
+        clock.advance(LinkKind::SignIn.good_for());
+        let other = links.issue("ana", LinkKind::SetPassword).await.unwrap();
+        let quick = links.issue("ana", LinkKind::SignIn).await.unwrap();
+        assert_eq!(links.redeem(code.as_str()).await.unwrap(), None);
+        let wrong_kind = links.redeem_for_password(quick.as_str(), phc("x"));
+        assert_eq!(wrong_kind.await.unwrap(), None);
+        let (first, second) = tokio::join!(
+            links.redeem_for_password(code.as_str(), phc("first")),
+            links.redeem_for_password(code.as_str(), phc("second"))
+        );
+        assert_eq!(first.unwrap().as_deref(), Some("ana"));
+        assert_eq!(second.unwrap(), None);
+        for code in [code, other, quick] {
+            assert_eq!(links.peek(code.as_str()).unwrap(), None);
+        }
+        let ana = links.store.get::<accounts::StoredUser>("ana").unwrap();
+        assert_eq!(ana.unwrap().password(), Some(phc("first")));
+    }
+
+    #[tokio::test]
+    async fn a_link_for_a_password_ends_after_a_day_and_is_nothing_without_its_user() {
+        let (links, clock, _state) = links();
+        add_ana(&links).await;
+        let stray = links.issue("nobody", LinkKind::SetPassword).await.unwrap();
+        let old = links.issue("ana", LinkKind::SetPassword).await.unwrap();
+        let redeemed = links.redeem_for_password(stray.as_str(), phc("x"));
+        assert_eq!(redeemed.await.unwrap(), None);
+        clock.advance(LinkKind::SetPassword.good_for());
+        let redeemed = links.redeem_for_password(old.as_str(), phc("x"));
+        assert_eq!(redeemed.await.unwrap(), None);
+    }
+
+    #[test]
+    fn links_without_a_kind_sign_in() {
+        let link: StoredLink = serde_json::from_str(r#"{"user":"ana","expires":1}"#).unwrap();
+        assert_eq!(link.kind, LinkKind::SignIn);
+        let kind = serde_json::to_string(&LinkKind::SetPassword).unwrap();
+        assert_eq!(kind, r#""set-password""#);
+    }
+
     #[tokio::test]
     async fn open_links_are_bounded_and_old_ones_leave_the_store() {
         let (links, clock, _state) = links();
         for _ in 0..3 {
-            links.issue("ana", SignInLinks::GOOD_FOR).await.unwrap();
+            links.issue("ana", LinkKind::SignIn).await.unwrap();
         }
-        clock.advance(SignInLinks::GOOD_FOR);
+        clock.advance(LinkKind::SignIn.good_for());
         let fill = move |changes: &Changes<'_>| {
             for number in 0..MAX_LINKS + 5 {
                 let link = StoredLink {
                     user: "bob".into(),
+                    kind: LinkKind::SignIn,
                     expires: u64::MAX,
                 };
                 changes.put(&number.to_string(), &link)?;
@@ -220,7 +342,7 @@ mod tests {
             Ok(())
         };
         links.store.write(fill).await.unwrap();
-        links.issue("ana", SignInLinks::GOOD_FOR).await.unwrap();
+        links.issue("ana", LinkKind::SignIn).await.unwrap();
         let left = links.store.list::<StoredLink>().unwrap();
         assert!(left.len() <= MAX_LINKS);
         assert_eq!(

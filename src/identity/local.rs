@@ -1,8 +1,14 @@
-//! Local users: those of the store (`labgate user add`) and those that stand in the configuration.
+//! Local users: those of the store (`labgate user add`), those that stand in the configuration and
+//! those of its htpasswd file.
 //!
 //! In: a name and a password. Out: the user, or nothing; nothing is the same, in words and in time,
-//! for a wrong password, an unknown name and a disabled user. A user of the configuration hides one
-//! of the store with the same name.
+//! for a wrong password, an unknown name and a disabled user. A user of the configuration or of the
+//! file hides one of the store with the same name.
+//!
+//! Time (T74): each check does the work of one argon2id hash, and while there are htpasswd users that
+//! of one of their hashes too, for names that nobody has the dearest of the file. Where all hashes of
+//! the file have one kind and cost, as those of one program have, nothing shows. Where they differ,
+//! time tells apart their users, but never a user of the store from nobody.
 //! Not here: throttling (`throttle`), which the caller asks first.
 
 use std::{
@@ -10,10 +16,12 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
+    NewPassword,
     accounts::{self, StoredUser},
+    foreign::ForeignHash,
     password::{Expected, MAX_PASSWORD_BYTES},
 };
 use crate::{
@@ -33,7 +41,13 @@ pub struct LocalUsers {
     waiting: Arc<Semaphore>,
 }
 
-type Configured = HashMap<String, config::LocalUser>;
+/// What the configuration says.
+#[derive(Default)]
+struct Configured {
+    users: HashMap<String, config::LocalUser>,
+    /// The dearest hash of the htpasswd file.
+    decoy: Option<ForeignHash>,
+}
 
 /// A local user who exists and is enabled.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -45,10 +59,30 @@ impl Verified {
         self.0
     }
 
+    /// Whether the store has the user, so that their password can be changed.
+    pub fn is_stored(&self) -> bool {
+        self.0.provider == accounts::PROVIDER
+    }
+
     /// The user's name.
     pub fn name(&self) -> &str {
         &self.0.name
     }
+}
+
+/// Where a password stands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PasswordKeeper {
+    /// In the configuration.
+    Configuration,
+    /// In the htpasswd file.
+    Htpasswd,
+    /// Nowhere: the user of the store has none yet.
+    Nobody,
+    /// With another provider.
+    Provider,
+    /// In the store.
+    Store,
 }
 
 /// Nothing can be said about a password now.
@@ -57,6 +91,9 @@ pub enum Unavailable {
     /// Too many passwords are being checked. 503 with `Retry-After`; not a failed attempt.
     #[error("too many sign-ins at once")]
     Busy,
+    /// A new password was not hashed.
+    #[error("a password cannot be hashed")]
+    Hash,
     /// The users cannot be read.
     #[error("the users cannot be read")]
     Store(#[from] store::Error),
@@ -65,6 +102,9 @@ pub enum Unavailable {
 impl LocalUsers {
     /// The provider of users that stand in the configuration.
     pub const CONFIGURED: &str = "config";
+
+    /// The provider of users of the htpasswd file.
+    pub const HTPASSWD: &str = "htpasswd";
 
     /// With the users of the configuration.
     pub fn new(store: Arc<Store>, configured: &[config::LocalUser]) -> Self {
@@ -84,11 +124,19 @@ impl LocalUsers {
         let by_name = configured
             .iter()
             .map(|user| (user.name.clone(), user.clone()));
+        let foreign = configured
+            .iter()
+            .filter(|user| user.source == config::UserSource::Htpasswd)
+            .map(|user| ForeignHash::new(user.password.clone()));
+        let configured = Configured {
+            users: by_name.collect(),
+            decoy: foreign.max_by_key(ForeignHash::cost),
+        };
         let mut slot = self
             .configured
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        *slot = Arc::new(by_name.collect());
+        *slot = Arc::new(configured);
     }
 
     /// Checks a password. Costs one hash on a blocking thread, whoever asks; two at a time, 64
@@ -101,20 +149,39 @@ impl LocalUsers {
         if name.len() > MAX_NAME_BYTES || password.expose().len() > MAX_PASSWORD_BYTES {
             return Ok(None);
         }
+        let turn = self.turn().await?;
+        let (user, expected) = self.candidate(name)?;
+        let (password, configured) = (password.clone(), self.configured());
+        let check = move || expected.matches(&password, configured.decoy.as_ref());
+        let right = turn.take(check).await;
+        Ok(user.filter(|_| right.unwrap_or(false)))
+    }
+
+    /// Hashes a new password, in the same queue as [`LocalUsers::verify`]; the PHC string.
+    pub async fn hash(&self, password: NewPassword) -> Result<Secret<String>, Unavailable> {
+        let turn = self.turn().await?;
+        let hashed = turn.take(move || password.hash()).await;
+        hashed.and_then(Result::ok).ok_or(Unavailable::Hash)
+    }
+
+    /// Waits for a turn to hash.
+    async fn turn(&self) -> Result<Turn, Unavailable> {
         let place = Arc::clone(&self.waiting).try_acquire_owned();
         let place = place.map_err(|_| Unavailable::Busy)?;
         let turn = Arc::clone(&self.hashing).acquire_owned().await;
         let turn = turn.map_err(|_| Unavailable::Busy)?;
-        let (user, expected) = self.candidate(name)?;
-        let password = password.clone();
-        let hash = move || {
-            let right = expected.matches(&password);
-            // Here, not outside: the work goes on when the caller has gone.
-            drop((turn, place));
-            right
-        };
-        let right = tokio::task::spawn_blocking(hash).await;
-        Ok(user.filter(|_| right.unwrap_or(false)))
+        Ok(Turn {
+            _permits: (turn, place),
+        })
+    }
+
+    fn configured(&self) -> Arc<Configured> {
+        Arc::clone(
+            &self
+                .configured
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 
     /// A user by name, for one-time links. `None`: unknown or disabled. Takes no care of time.
@@ -122,10 +189,39 @@ impl LocalUsers {
         Ok(self.candidate(name)?.0)
     }
 
+    /// Where the password of a session's user stands.
+    pub fn keeper_of(&self, user: &User) -> Result<PasswordKeeper, store::Error> {
+        Ok(match user.provider.as_str() {
+            Self::CONFIGURED => PasswordKeeper::Configuration,
+            Self::HTPASSWD => PasswordKeeper::Htpasswd,
+            accounts::PROVIDER => {
+                let stored = self.store.get::<StoredUser>(&user.name)?;
+                let password = stored.and_then(|user| user.password());
+                password.map_or(PasswordKeeper::Nobody, |_| PasswordKeeper::Store)
+            }
+            _ => PasswordKeeper::Provider,
+        })
+    }
+
+    /// Gives an enabled user of the store the password (a PHC string) that they chose; their links
+    /// and stored sessions end. The caller then ends the open ones. `false`: there is no such user.
+    pub async fn choose_password(
+        &self,
+        name: &str,
+        password: Secret<String>,
+    ) -> Result<bool, Unavailable> {
+        let name = name.to_owned();
+        let change = move |changes: &store::Changes<'_>| {
+            accounts::choose_password(changes, &name, &password)
+        };
+        Ok(self.store.write(change).await?)
+    }
+
     /// Whether a session's user is still what we would sign in now: there, enabled, with the same
     /// groups and address. `true` for users of other providers, and while the store cannot be read.
     pub fn vouches_for(&self, user: &User) -> bool {
-        if ![accounts::PROVIDER, Self::CONFIGURED].contains(&user.provider.as_str()) {
+        let ours = [accounts::PROVIDER, Self::CONFIGURED, Self::HTPASSWD];
+        if !ours.contains(&user.provider.as_str()) {
             return true;
         }
         self.lookup(&user.name)
@@ -134,17 +230,22 @@ impl LocalUsers {
 
     /// Who that would be, and what the password is compared with.
     fn candidate(&self, name: &str) -> Result<(Option<Verified>, Expected), store::Error> {
-        let configured = self
-            .configured
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let configured = self.configured();
         // Both are asked in each case, for the sake of time.
         let stored = self.store.get::<StoredUser>(name)?;
-        if let Some(user) = configured.get(name) {
-            let groups = user.groups.clone();
-            let verified = verified(Self::CONFIGURED, name, user.email.clone(), groups);
-            return Ok((Some(verified), Expected::from_config(&user.password)));
+        if let Some(user) = configured.users.get(name) {
+            let (groups, password) = (user.groups.clone(), &user.password);
+            let (provider, expected) = match user.source {
+                config::UserSource::Configuration => {
+                    (Self::CONFIGURED, Expected::from_config(password))
+                }
+                config::UserSource::Htpasswd => {
+                    let hash = ForeignHash::new(password.clone());
+                    (Self::HTPASSWD, Expected::Foreign(hash))
+                }
+            };
+            let verified = verified(provider, name, user.email.clone(), groups);
+            return Ok((Some(verified), expected));
         }
         Ok(match stored {
             Some(user) if !user.disabled => {
@@ -160,6 +261,24 @@ impl LocalUsers {
 impl std::fmt::Debug for LocalUsers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LocalUsers").finish_non_exhaustive()
+    }
+}
+
+/// The right to one hash.
+struct Turn {
+    _permits: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+impl Turn {
+    /// Does the work on a blocking thread. `None`: it panicked.
+    async fn take<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let work = move || {
+            let done = work();
+            // Here, not outside: the work goes on when the caller has gone.
+            drop(self);
+            done
+        };
+        tokio::task::spawn_blocking(work).await.ok()
     }
 }
 

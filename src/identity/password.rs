@@ -1,4 +1,5 @@
 //! Password hashes: argon2id in the PHC string format, with the parameters that OWASP recommends.
+//! Those of other kinds are `foreign`.
 //!
 //! Everything here takes tens of milliseconds and 19 MiB, so it runs on blocking threads, a few at
 //! a time (`local` sees to that).
@@ -10,6 +11,7 @@ use argon2::{
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::foreign::ForeignHash;
 use crate::secret::{Secret, random};
 
 /// Longer passwords are refused: people do not have them, and they would cost us time.
@@ -18,6 +20,8 @@ pub const MAX_PASSWORD_BYTES: usize = 1024;
 /// What a password is compared with.
 #[derive(Clone, Debug)]
 pub(super) enum Expected {
+    /// A hash of an htpasswd file.
+    Foreign(ForeignHash),
     /// The PHC string of its hash.
     Hash(Secret<String>),
     /// Nothing: no such user, or none who may sign in with a password.
@@ -36,11 +40,19 @@ impl Expected {
         }
     }
 
-    /// Whether `password` is the one. Does the work of one hash in each case, so that the time does
-    /// not tell the cases apart. An empty password never is.
-    pub(super) fn matches(&self, password: &Secret<String>) -> bool {
+    /// Whether `password` is the one. Does the work of one argon2id hash in each case, and where a
+    /// `decoy` is given that of one foreign hash too, so that the time does not tell the cases apart.
+    /// An empty password never is.
+    pub(super) fn matches(&self, password: &Secret<String>, decoy: Option<&ForeignHash>) -> bool {
         let given = password.expose().as_bytes();
+        if let (Some(decoy), false) = (decoy, matches!(self, Self::Foreign(_))) {
+            std::hint::black_box(decoy.matches(given));
+        }
         let right = match self {
+            Self::Foreign(hash) => {
+                waste(given);
+                hash.matches(given)
+            }
             Self::Hash(phc) => verify(given, phc.expose()),
             Self::Nobody => {
                 waste(given);
@@ -97,19 +109,19 @@ mod tests {
     fn only_the_right_password_matches() {
         let phc = hash(&secret("right")).unwrap();
         for expected in [Expected::Hash(phc), Expected::Plain(secret("right"))] {
-            assert!(expected.matches(&secret("right")));
+            assert!(expected.matches(&secret("right"), None));
             for wrong in ["", "Right", "right ", "right\0", "$argon2id$"] {
-                assert!(!expected.matches(&secret(wrong)));
+                assert!(!expected.matches(&secret(wrong), None));
             }
         }
-        assert!(!Expected::Nobody.matches(&secret("right")));
+        assert!(!Expected::Nobody.matches(&secret("right"), None));
     }
 
     #[test]
     fn an_empty_password_matches_nothing_even_if_configured() {
         let empty = hash(&secret("")).unwrap();
         for expected in [Expected::Hash(empty), Expected::Plain(secret(""))] {
-            assert!(!expected.matches(&secret("")));
+            assert!(!expected.matches(&secret(""), None));
         }
     }
 
@@ -117,8 +129,9 @@ mod tests {
     fn a_phc_string_of_the_configuration_is_a_hash_and_no_password() {
         let phc = hash(&secret("right")).unwrap();
         let expected = Expected::from_config(&phc);
-        assert!(expected.matches(&secret("right")));
-        assert!(!expected.matches(&phc));
-        assert!(!Expected::from_config(&secret("$argon2id$bad")).matches(&secret("$argon2id$bad")));
+        assert!(expected.matches(&secret("right"), None));
+        assert!(!expected.matches(&phc, None));
+        let expected = Expected::from_config(&secret("$argon2id$bad"));
+        assert!(!expected.matches(&secret("$argon2id$bad"), None));
     }
 }

@@ -1,7 +1,7 @@
 //! One client connection: TLS, choice of protocol, the hyper service, and what comes after it (a
 //! tunnel, or an orderly close).
 //!
-//! HTTP/2 is chosen by ALPN, or by its preface on plain TCP (RFC 9113 §3.3); everything else is
+//! HTTP/2 is chosen by ALPN, or by its preface without TLS (RFC 9113 §3.3); everything else is
 //! HTTP/1 under the head gate. hyper never sees a byte of HTTP/1 that the gate did not pass.
 
 use std::{
@@ -9,7 +9,6 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     rc::Rc,
-    sync::Arc,
     task::Poll,
 };
 
@@ -17,12 +16,11 @@ use http::{Request, Response};
 use hyper::{body::Incoming, rt::Write, server::conn::http1, service::service_fn};
 use tokio::{
     io::AsyncReadExt,
-    net::TcpStream,
     time::{Instant, timeout, timeout_at},
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Admitted, ClientStream, http2};
+use super::{Admitted, ClientStream, Entry, Socket, http2, proxy_protocol};
 use crate::{
     client::PeerAddr,
     exchange::{Exchange, body::ResponseBody},
@@ -32,7 +30,7 @@ use crate::{
         in_place::Place,
         prefixed::Prefixed,
     },
-    runtime::{Signal, Worker},
+    runtime::{Signal, View, Worker},
     telemetry::chain,
     tunnel::{self, Side, Stream},
     upstream,
@@ -43,15 +41,14 @@ use crate::{
 pub struct Conn {
     /// The worker that owns it.
     pub worker: Rc<Worker>,
-    /// The socket's other end.
-    pub peer: PeerAddr,
+    peer: Cell<PeerAddr>,
     signal: Signal<Ending>,
     /// Exchanges that are under way; `Exchange` counts itself.
     pub open_exchanges: Cell<usize>,
     tunnel: RefCell<Option<PendingTunnel>>,
     place: Cell<usize>,
     /// Holds the place in the connection limits until the end.
-    _admitted: Admitted,
+    admitted: Admitted,
 }
 
 /// How a connection is asked to end.
@@ -73,6 +70,16 @@ pub struct PendingTunnel {
 }
 
 impl Conn {
+    /// The socket's other end, or for whom a trusted one speaks by the PROXY protocol.
+    pub const fn peer(&self) -> PeerAddr {
+        self.peer.get()
+    }
+
+    /// The listener that it came in on.
+    pub fn entry(&self) -> &Entry {
+        self.admitted.entry()
+    }
+
     /// Asks it to end.
     pub fn end(&self, how: Ending) {
         self.signal.raise(how);
@@ -107,16 +114,15 @@ impl Drop for Conn {
 }
 
 /// Serves one accepted socket until it ends.
-pub async fn serve(worker: Rc<Worker>, tcp: TcpStream, admitted: Admitted) {
+pub async fn serve(worker: Rc<Worker>, socket: Socket, admitted: Admitted) {
     let accepted = Instant::now();
-    let tls = admitted.tls().cloned();
     let conn = Rc::new(Conn {
-        peer: admitted.peer().into(),
+        peer: Cell::new(admitted.peer()),
         signal: Signal::default(),
         open_exchanges: Cell::new(0),
         tunnel: RefCell::new(None),
         place: Cell::new(usize::MAX),
-        _admitted: admitted,
+        admitted,
         worker: Rc::clone(&worker),
     });
     let place = worker.connections.borrow_mut().insert(Rc::downgrade(&conn));
@@ -124,9 +130,14 @@ pub async fn serve(worker: Rc<Worker>, tcp: TcpStream, admitted: Admitted) {
     if let Some(how) = worker.ending() {
         conn.end(how);
     }
-    let served = serve_stream(&conn, tcp, tls, accepted).await;
-    if let Err(error) = served {
-        tracing::debug!(peer = %conn.peer.ip(), %error, "connection ended early");
+    let peer = conn.peer().ip();
+    match serve_stream(&conn, socket, accepted).await {
+        Ok(()) => {}
+        // Somebody has to mend a proxy or the configuration.
+        Err(error @ (Early::Proxy(_) | Early::NotTrusted)) => {
+            tracing::warn!(%peer, listener = %conn.entry().name, %error, "connection refused");
+        }
+        Err(error) => tracing::debug!(%peer, %error, "connection ended early"),
     }
 }
 
@@ -137,26 +148,30 @@ enum Early {
     Io(#[from] std::io::Error),
     #[error("HTTP/2 was negotiated, and something else came")]
     NotHttp2,
+    #[error("the listener has `proxy_protocol`, and `trust.proxies` does not name who came")]
+    NotTrusted,
+    #[error(transparent)]
+    Proxy(#[from] proxy_protocol::Error),
     #[error("the TLS handshake took longer than `limits.handshake_timeout`")]
     SlowHandshake,
     #[error("nothing came within `limits.header_timeout`")]
     Silent,
     #[error("stopped")]
     Stopped,
+    #[error("`limits.max_connections_per_client` is reached")]
+    TooMany,
 }
 
-async fn serve_stream(
-    conn: &Rc<Conn>,
-    tcp: TcpStream,
-    tls: Option<Arc<rustls::ServerConfig>>,
-    accepted: Instant,
-) -> Result<(), Early> {
+async fn serve_stream(conn: &Rc<Conn>, mut socket: Socket, accepted: Instant) -> Result<(), Early> {
     let view = conn.worker.view();
     let limits = &view.limits;
-    let mut stream = match tls {
-        None => ClientStream::Plain(tcp),
+    if conn.entry().proxy_protocol {
+        believe(conn, &view, &mut socket, accepted).await?;
+    }
+    let mut stream = match conn.entry().tls.clone() {
+        None => ClientStream::Plain(socket),
         Some(config) => {
-            let handshake = TlsAcceptor::from(config).accept(tcp);
+            let handshake = TlsAcceptor::from(config).accept(socket);
             let handshake = timeout(limits.handshake_timeout, handshake);
             let tls = conn.unless_ending(handshake).await?;
             let tls = tls.map_err(|_| Early::SlowHandshake)??;
@@ -201,6 +216,30 @@ async fn serve_stream(
     Ok(())
 }
 
+/// Lets a trusted proxy say whose connection this is.
+async fn believe(
+    conn: &Conn,
+    view: &View,
+    socket: &mut Socket,
+    accepted: Instant,
+) -> Result<(), Early> {
+    if !view.trusted.trusts(conn.peer()) {
+        return Err(Early::NotTrusted);
+    }
+    let read = timeout_at(
+        accepted + view.limits.header_timeout,
+        proxy_protocol::read(socket),
+    );
+    let read = conn.unless_ending(read).await?;
+    if let Some(client) = read.map_err(|_| Early::Silent)?? {
+        conn.peer.set(client.into());
+        if !conn.admitted.count(view, conn.peer()) {
+            return Err(Early::TooMany);
+        }
+    }
+    Ok(())
+}
+
 async fn serve_http1(
     conn: &Rc<Conn>,
     stream: ClientStream,
@@ -240,7 +279,7 @@ async fn serve_http1(
     match (ended, tunnel) {
         (None, _) => io.into_inner().0.reset_on_close(),
         (Some(Err(error)), _) => {
-            tracing::debug!(peer = %conn.peer.ip(), error = %chain(&error), "connection failed");
+            tracing::debug!(peer = %conn.peer().ip(), error = %chain(&error), "connection failed");
             if error.is_user() {
                 // The answer broke off. An end of the stream would pass for its end where it has no
                 // length (RFC 9112 §8).

@@ -110,7 +110,7 @@ pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<ClientStream>) {
     })
     .await;
     if let Err(error) = ended {
-        tracing::debug!(peer = %conn.peer.ip(), error = %chain(&error), "connection failed");
+        tracing::debug!(peer = %conn.peer().ip(), error = %chain(&error), "connection failed");
     }
 }
 

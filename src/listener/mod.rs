@@ -7,12 +7,17 @@
 pub mod conn;
 pub mod http2;
 mod patient;
+mod proxy_protocol;
+pub mod self_signed;
+mod socket;
 mod stream;
 pub mod tls;
+mod unix;
 
 use std::{
+    cell::OnceCell,
     io,
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -22,31 +27,33 @@ use std::{
 
 use dashmap::DashMap;
 use rustls::ServerConfig;
-use tokio::net::{TcpListener, TcpStream};
 
 pub use conn::{Conn, Ending};
+pub use socket::{Accepted, Socket};
 pub use stream::ClientStream;
 
 use crate::{
     client::{self, PeerAddr},
-    config,
-    runtime::{Shared, WorkerHandle},
-    tcp,
+    config::{self, Address},
+    runtime::{Runtime, Shared, WorkerHandle},
 };
 
 /// Why a listener cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The address cannot be bound.
-    #[error("listener {name:?}: cannot listen on {address}: {source}{}", advice(.source))]
+    #[error("listener {name:?}: cannot listen on {address}: {source}{}", advice(.address, .source))]
     Bind {
         /// The listener's name.
         name: String,
         /// Its address.
-        address: SocketAddr,
+        address: Address,
         /// What the system says.
         source: io::Error,
     },
+    /// A certificate of our own cannot be had.
+    #[error("tls = \"self-signed\": {0}")]
+    SelfSigned(#[from] self_signed::Error),
     /// Its certificate cannot be used.
     #[error("listener {name:?}: {source}")]
     Tls {
@@ -57,8 +64,13 @@ pub enum Error {
     },
 }
 
-fn advice(source: &io::Error) -> &'static str {
+fn advice(address: &Address, source: &io::Error) -> &'static str {
     match source.kind() {
+        io::ErrorKind::AlreadyExists => "; what is there is no socket: move it away",
+        io::ErrorKind::AddrInUse if address.tcp().is_none() => {
+            "; another program listens there: stop it, or choose another `address`"
+        }
+        _ if address.tcp().is_none() => "",
         io::ErrorKind::AddrInUse => {
             "; another program uses this port: stop it, or choose another `address`"
         }
@@ -73,69 +85,79 @@ fn advice(source: &io::Error) -> &'static str {
 /// One bound socket.
 #[derive(Debug)]
 pub struct Bound {
-    /// From the configuration.
-    pub name: Arc<str>,
     /// Where it is bound, with the real port.
-    pub address: SocketAddr,
-    /// TLS of this listener.
+    pub address: Address,
+    /// The certificate of this listener, for who keeps it fresh.
     pub tls: Option<tls::Tls>,
-    socket: TcpListener,
+    /// What its connections are served with.
+    pub entry: Arc<Entry>,
+    socket: socket::Listening,
 }
 
 impl Bound {
     /// Binds and loads what is needed. Must run inside a runtime.
-    pub async fn bind(listener: &config::Listener) -> Result<Self, Error> {
+    ///
+    /// `own` are the files for `"self-signed"`.
+    pub async fn bind(
+        listener: &config::Listener,
+        own: Option<&config::TlsFiles>,
+    ) -> Result<Self, Error> {
         let name = listener.name.clone();
-        let tls = listener.tls.as_ref().map(tls::Tls::load).transpose();
+        let files = match &listener.tls {
+            None => None,
+            Some(config::Tls::Files(files)) => Some(files),
+            Some(config::Tls::SelfSigned) => Some(own.ok_or(self_signed::Error::Absent)?),
+        };
+        let tls = files.map(tls::Tls::load).transpose();
         let tls = tls.map_err(|source| Error::Tls {
             name: name.clone(),
             source,
         })?;
         let failed = |source| Error::Bind {
             name: name.clone(),
-            address: listener.address,
+            address: listener.address.clone(),
             source,
         };
-        let socket = TcpListener::bind(listener.address).await.map_err(failed)?;
-        tcp::tune(&socket).map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?;
+        let (socket, address) = socket::Listening::bind(&listener.address)
+            .await
+            .map_err(failed)?;
         Ok(Self {
-            name: listener.name.as_str().into(),
             address,
+            entry: Arc::new(Entry {
+                name: listener.name.as_str().into(),
+                tls: tls.as_ref().map(|tls| Arc::clone(&tls.config)),
+                proxy_protocol: listener.proxy_protocol,
+                redirect_https: listener.redirect_https,
+            }),
             tls,
             socket,
         })
     }
 
-    /// `http://127.0.0.1:8000` as printed at start.
+    /// `http://127.0.0.1:8000` or `unix:/run/labgate.sock`, as printed at start.
     pub fn url(&self) -> String {
-        let scheme = if self.tls.is_some() { "https" } else { "http" };
-        format!("{scheme}://{}", self.address)
+        match (&self.address, &self.entry.tls) {
+            (Address::Tcp(address), None) => format!("http://{address}"),
+            (Address::Tcp(address), Some(_)) => format!("https://{address}"),
+            (Address::Unix(_), _) => self.address.to_string(),
+        }
     }
 
     /// Accepts until the future is dropped.
-    pub async fn accept(
-        &self,
-        tls: Option<Arc<ServerConfig>>,
-        limits: &Arc<Admission>,
-        shared: &Shared,
-        workers: &[WorkerHandle],
-    ) {
+    pub async fn accept(&self, limits: &Arc<Admission>, shared: &Shared, workers: &[WorkerHandle]) {
         loop {
             let (socket, peer) = match self.socket.accept().await {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of descriptors or memory: waiting lets some come back (accept(2)).
-                    tracing::error!(%error, listener = %self.name, "cannot accept a connection");
+                    tracing::error!(%error, listener = %self.entry.name, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
             };
-            let Some(admitted) = limits.admit(shared, peer, tls.clone()) else {
-                tracing::debug!(%peer, listener = %self.name, "connection refused: a limit is reached");
-                continue;
-            };
-            let Ok(socket) = socket.into_std() else {
+            let Some(admitted) = limits.admit(shared, peer, Arc::clone(&self.entry)) else {
+                let peer = peer.ip();
+                tracing::debug!(%peer, listener = %self.entry.name, "connection refused: a limit is reached");
                 continue;
             };
             if let Some(worker) = workers.iter().min_by_key(|worker| worker.open()) {
@@ -156,70 +178,81 @@ pub struct Admission {
 #[derive(Debug)]
 pub struct Admitted {
     admission: Arc<Admission>,
-    peer: SocketAddr,
-    counted: Option<IpAddr>,
-    tls: Option<Arc<ServerConfig>>,
+    peer: PeerAddr,
+    counted: OnceCell<IpAddr>,
+    entry: Arc<Entry>,
+}
+
+/// What is known of a listener by every connection that came in on it.
+#[derive(Debug)]
+pub struct Entry {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// TLS, if it has any.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// Whether each connection begins with a header of the PROXY protocol.
+    pub proxy_protocol: bool,
+    /// Whether its requests are only sent on to https.
+    pub redirect_https: bool,
 }
 
 impl Admission {
     fn admit(
         self: &Arc<Self>,
         shared: &Shared,
-        peer: SocketAddr,
-        tls: Option<Arc<ServerConfig>>,
+        peer: PeerAddr,
+        entry: Arc<Entry>,
     ) -> Option<Admitted> {
         let runtime = shared.runtime.load();
         if self.open.fetch_add(1, Ordering::Relaxed) >= runtime.limits.max_connections {
             self.open.fetch_sub(1, Ordering::Relaxed);
             return None;
         }
-        let mut admitted = Admitted {
+        let admitted = Admitted {
             admission: Arc::clone(self),
             peer,
-            counted: None,
-            tls,
+            counted: OnceCell::new(),
+            entry,
         };
-        let peer_address = PeerAddr::from(peer);
-        if !runtime.trusted.trusts(peer_address) {
-            let client = client::network(peer_address.ip());
-            let mut count = self.by_client.entry(client).or_default();
-            if *count >= runtime.limits.max_connections_per_client {
-                return None;
-            }
-            *count += 1;
-            admitted.counted = Some(client);
-        }
-        Some(admitted)
+        admitted.count(&runtime, peer).then_some(admitted)
     }
 }
 
 impl Admitted {
     /// The socket's other end.
-    pub const fn peer(&self) -> SocketAddr {
+    pub const fn peer(&self) -> PeerAddr {
         self.peer
     }
 
-    /// TLS of the listener that it came in on.
-    pub const fn tls(&self) -> Option<&Arc<ServerConfig>> {
-        self.tls.as_ref()
+    /// The listener that it came in on.
+    pub const fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
+    /// Counts it as `client`'s, once; trusted proxies are not counted, so that those for whom they
+    /// speak can be. `false`: the client has as many as it may.
+    pub fn count(&self, runtime: &Runtime, client: PeerAddr) -> bool {
+        // All who come by a unix socket would count as one.
+        if client.is_unix() || runtime.trusted.trusts(client) {
+            return true;
+        }
+        let client = *self.counted.get_or_init(|| client::network(client.ip()));
+        let mut count = self.admission.by_client.entry(client).or_default();
+        *count += 1;
+        *count <= runtime.limits.max_connections_per_client
     }
 }
 
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.admission.open.fetch_sub(1, Ordering::Relaxed);
-        if let Some(client) = self.counted {
-            self.admission.by_client.remove_if_mut(&client, |_, count| {
+        if let Some(client) = self.counted.get() {
+            self.admission.by_client.remove_if_mut(client, |_, count| {
                 *count = count.saturating_sub(1);
                 *count == 0
             });
         }
     }
-}
-
-/// Makes a socket the worker's own.
-pub fn adopt(socket: std::net::TcpStream) -> io::Result<TcpStream> {
-    TcpStream::from_std(socket)
 }
 
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

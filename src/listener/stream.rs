@@ -1,4 +1,4 @@
-//! A client's byte stream: TCP, or TLS over it.
+//! A client's byte stream: a socket, or TLS over it.
 
 use std::{
     io::{self, IoSlice},
@@ -6,28 +6,26 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
+use super::Socket;
 use crate::tunnel;
 
 /// What a connection's bytes travel on. Vectored writes stay vectored in both kinds.
 #[derive(Debug)]
 pub enum ClientStream {
-    /// Plain TCP.
-    Plain(TcpStream),
+    /// Without TLS.
+    Plain(Socket),
     /// TLS that ends here.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 impl ClientStream {
-    /// The TCP socket under it.
-    pub fn socket(&self) -> &TcpStream {
+    /// The socket under it.
+    pub fn socket(&self) -> &Socket {
         match self {
-            Self::Plain(tcp) => tcp,
+            Self::Plain(socket) => socket,
             Self::Tls(tls) => tls.get_ref().0,
         }
     }
@@ -36,8 +34,8 @@ impl ClientStream {
 macro_rules! on_inner {
     ($this:expr, $stream:ident => $call:expr) => {
         match $this.get_mut() {
-            ClientStream::Plain(tcp) => {
-                let $stream = Pin::new(tcp);
+            ClientStream::Plain(socket) => {
+                let $stream = Pin::new(socket);
                 $call
             }
             ClientStream::Tls(tls) => {
@@ -83,7 +81,7 @@ impl AsyncWrite for ClientStream {
 
     fn is_write_vectored(&self) -> bool {
         match self {
-            Self::Plain(tcp) => tcp.is_write_vectored(),
+            Self::Plain(socket) => socket.is_write_vectored(),
             Self::Tls(tls) => tls.is_write_vectored(),
         }
     }

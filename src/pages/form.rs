@@ -34,8 +34,10 @@ impl Issued {
 /// A form of ours.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Form {
-    /// A one-time link's click.
+    /// A one-time link's click, or the password that it asks for.
     Link,
+    /// One's own new password.
+    Password,
     /// Name and password.
     SignIn,
     /// On its own page and on the home page.
@@ -46,6 +48,7 @@ impl Form {
     const fn purpose(self) -> &'static str {
         match self {
             Self::Link => "link",
+            Self::Password => "password",
             Self::SignIn => "sign-in",
             Self::SignOut => "sign-out",
         }
@@ -57,7 +60,9 @@ impl Form {
             Self::Link | Self::SignIn => names::named(headers, names::form_name(asked.https()))
                 .next()
                 .map(ToOwned::to_owned),
-            Self::SignOut => asked.session.as_ref().map(|session| session.id.to_string()),
+            Self::Password | Self::SignOut => {
+                asked.session.as_ref().map(|session| session.id.to_string())
+            }
         }
     }
 }

@@ -54,7 +54,7 @@ fn tile(asked: &Asked, route: &Route, who: Who<'_>) -> Option<Tile> {
     let decision = route
         .policy
         .decide(Some(who), asked.client, &http::Method::GET);
-    if !matches!(decision, Decision::Allowed(_)) {
+    if !matches!(decision, Decision::Allowed(_)) || !route.is_behind(&asked.listener) {
         return None;
     }
     // A pattern names no host that one could open.

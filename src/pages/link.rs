@@ -1,4 +1,5 @@
-//! One-time sign-in links: opening one asks, a click signs in, so that a link preview uses up nothing.
+//! One-time links: opening one asks, a click or a new password signs in, so that a link preview uses
+//! up nothing.
 
 use std::sync::Arc;
 
@@ -10,13 +11,15 @@ use axum::{
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{Asked, AskedOf, Pages, form, html, sign_in};
+use super::{Asked, AskedOf, Pages, form, html, password, sign_in};
 use crate::{
+    identity::{LinkKind, OpenLink, Verified},
     route::own,
+    secret::Secret,
     session::Check,
     store,
     telemetry::chain,
-    ui::{self, LinkPage, Problem},
+    ui::{self, LinkPage, PasswordPage, PasswordState, Problem},
 };
 
 /// The query.
@@ -31,9 +34,14 @@ pub(super) struct Clicked {
     code: String,
     #[serde(default)]
     csrf: String,
+    /// Only where the link asks for a password, like `again`.
+    #[serde(default)]
+    new: String,
+    #[serde(default)]
+    again: String,
 }
 
-/// GET: says whom the link signs in.
+/// GET: says whom the link is for.
 pub(super) async fn show(
     State(pages): State<Arc<Pages>>,
     AskedOf(asked): AskedOf,
@@ -43,21 +51,31 @@ pub(super) async fn show(
     let (Ok(Query(opened)), true) = (opened, asked.on_main_host()) else {
         return asked.problem(&Problem::NotFound);
     };
-    let user = match pages.links.peek(&opened.code) {
-        Ok(Some(user)) => user,
+    let link = match pages.links.peek(&opened.code) {
+        Ok(Some(link)) => link,
         Ok(None) => return asked.problem(&Problem::LinkGone),
         Err(error) => return unreadable(&asked, &error),
     };
+    if link.kind == LinkKind::SetPassword {
+        return ask(
+            &pages,
+            &asked,
+            &headers,
+            link,
+            opened.code,
+            PasswordState::Fresh,
+        );
+    }
     let issued = form::issue(&pages, &asked, &headers, form::Form::Link);
     let page = LinkPage {
-        user,
+        user: link.user,
         csrf: issued.value.clone(),
         code: opened.code,
     };
     issued.with_cookie(html(StatusCode::OK, ui::link(&asked.runtime.look, &page)))
 }
 
-/// POST: uses the link up and signs in.
+/// POST: uses the link up and signs in. A link that asks for a password stays until it has one.
 pub(super) async fn submit(
     State(pages): State<Arc<Pages>>,
     AskedOf(asked): AskedOf,
@@ -70,24 +88,92 @@ pub(super) async fn submit(
     if form::check(&pages, &asked, &headers, form::Form::Link, &clicked.csrf) == Check::Bad {
         return asked.problem(&Problem::FormRefused);
     }
-    let owner = match pages.links.redeem(&clicked.code).await {
-        Ok(name) => name.map(|name| pages.users.lookup(&name)).transpose(),
+    let redeemed = match pages.links.peek(&clicked.code) {
+        Ok(None) => Ok(None),
+        Ok(Some(link)) if link.kind == LinkKind::SignIn => pages.links.redeem(&clicked.code).await,
+        Ok(Some(link)) => match set_password(&pages, &asked, &headers, link, clicked).await {
+            Ok(redeemed) => redeemed,
+            Err(response) => return response,
+        },
         Err(error) => Err(error),
     };
-    match owner {
-        // The user may have been removed or disabled since.
-        Ok(user) => match user.flatten() {
-            Some(user) => {
-                let user = user.into_user();
-                sign_in::open_session(&pages, &asked, &headers, user, own::HOME, None).await
-            }
-            None => asked.problem(&Problem::LinkGone),
-        },
+    let user = match redeemed {
+        Ok(Some(name)) => owner(&pages, &name),
+        Ok(None) => Ok(None),
+        Err(error) => Err(error),
+    };
+    match user {
+        Ok(Some(user)) => {
+            let user = user.into_user();
+            sign_in::open_session(&pages, &asked, &headers, user, own::HOME, None).await
+        }
+        Ok(None) => asked.problem(&Problem::LinkGone),
         Err(error) => unreadable(&asked, &error),
     }
 }
 
+/// Stores the password and ends the sessions of its user; the name when the link was good for that.
+/// `Err`: the form once more, and the link stays.
+async fn set_password(
+    pages: &Pages,
+    asked: &Asked,
+    headers: &HeaderMap,
+    link: OpenLink,
+    clicked: Clicked,
+) -> Result<Result<Option<String>, store::Error>, Response> {
+    match owner(pages, &link.user) {
+        Ok(Some(_)) => {}
+        Ok(None) => return Ok(Ok(None)),
+        Err(error) => return Ok(Err(error)),
+    }
+    let (new, again) = (Secret::new(clicked.new), Secret::new(clicked.again));
+    let code = clicked.code;
+    let hash = match password::chosen(new, &again, &link.user) {
+        Ok(new) => pages.users.hash(new).await,
+        Err(state) => return Err(ask(pages, asked, headers, link, code, state)),
+    };
+    let hash = match hash {
+        Ok(hash) => hash,
+        Err(error) => {
+            let state = password::busy(asked, &error);
+            return Err(ask(pages, asked, headers, link, code, state));
+        }
+    };
+    let redeemed = pages.links.redeem_for_password(&code, hash).await;
+    if let Ok(Some(name)) = &redeemed {
+        tracing::info!(user = %name, client = %asked.client.ip(), "password set by a link");
+        password::end_all(pages, name).await;
+    }
+    Ok(redeemed)
+}
+
+/// The user of a link: one of the store, there and enabled. One of the configuration with the same
+/// name is somebody else.
+fn owner(pages: &Pages, name: &str) -> Result<Option<Verified>, store::Error> {
+    let found = pages.users.lookup(name)?;
+    Ok(found.filter(Verified::is_stored))
+}
+
+fn ask(
+    pages: &Pages,
+    asked: &Asked,
+    headers: &HeaderMap,
+    link: OpenLink,
+    code: String,
+    state: PasswordState,
+) -> Response {
+    let issued = form::issue(pages, asked, headers, form::Form::Link);
+    let page = PasswordPage {
+        user: link.user,
+        csrf: issued.value.clone(),
+        code: Some(code),
+        state,
+        plain_http: asked.is_plain(),
+    };
+    issued.with_cookie(password::page(asked, &page))
+}
+
 fn unreadable(asked: &Asked, error: &store::Error) -> Response {
-    tracing::error!(error = %chain(error), request_id = %asked.id, "a sign-in link cannot be read");
+    tracing::error!(error = %chain(error), request_id = %asked.id, "a one-time link cannot be read");
     asked.problem(&Problem::Internal)
 }

@@ -8,6 +8,7 @@ mod enter;
 mod form;
 mod home;
 mod link;
+mod password;
 mod sign_in;
 mod sign_out;
 
@@ -22,7 +23,7 @@ use axum::{
 };
 use bytes::Bytes;
 use cookie::{Cookie, SameSite, time};
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -40,7 +41,7 @@ use crate::{
     route::own,
     runtime::Runtime,
     session::{Device, Ended, Forgery, Handovers, Session, SessionToken, Sessions},
-    telemetry::{RequestId, chain},
+    telemetry::{RequestId, SignIns, chain},
     ui::{self, Circumstances, Framing, Problem},
 };
 
@@ -60,6 +61,8 @@ pub struct Asked {
     pub host: Host,
     /// The session of the visitor on that host.
     pub session: Option<Arc<Session>>,
+    /// The listener that it came in on.
+    pub listener: Arc<str>,
     /// Who the request is from.
     pub client: ClientAddr,
     /// To quote.
@@ -75,7 +78,7 @@ pub struct Pages {
     pub sessions: Arc<Sessions>,
     /// Who may sign in with a password.
     pub users: Arc<LocalUsers>,
-    /// One-time sign-in links.
+    /// One-time links.
     pub links: SignInLinks,
     /// Failed attempts.
     pub throttle: Throttle,
@@ -98,7 +101,10 @@ impl Pages {
 
 /// A worker's end of the channel to the pages.
 #[derive(Clone, Debug)]
-pub struct PagesHandle(mpsc::Sender<(OwnRequest, oneshot::Sender<Response<Bytes>>)>);
+pub struct PagesHandle(
+    mpsc::Sender<(OwnRequest, oneshot::Sender<Response<Bytes>>)>,
+    Arc<SignIns>,
+);
 
 impl PagesHandle {
     /// Starts the pages on the current runtime; they end when all handles are gone.
@@ -106,16 +112,28 @@ impl PagesHandle {
         let (sender, mut inbox) = mpsc::channel::<(OwnRequest, oneshot::Sender<_>)>(WAITING);
         let router = router(Arc::new(pages));
         let answers = tasks.clone();
+        let sign_ins = Arc::new(SignIns::default());
+        let counted = Arc::clone(&sign_ins);
         tasks.spawn(async move {
             while let Some((asked, reply)) = inbox.recv().await {
-                let router = router.clone();
+                let (router, sign_ins) = (router.clone(), Arc::clone(&counted));
                 answers.spawn(async move {
+                    let signs_in = signs_in(&asked.request);
+                    let answer = answer(router, asked).await;
+                    if signs_in {
+                        sign_ins.count(answer.status());
+                    }
                     // Whoever asked may be gone by now.
-                    drop(reply.send(answer(router, asked).await));
+                    drop(reply.send(answer));
                 });
             }
         });
-        Self(sender)
+        Self(sender, sign_ins)
+    }
+
+    /// How sign-ins ended.
+    pub fn sign_ins(&self) -> &SignIns {
+        &self.1
     }
 
     /// Asks for a page. `Err`: 1024 requests wait already, or there is no answer within 30 s.
@@ -131,6 +149,12 @@ impl PagesHandle {
     }
 }
 
+/// Whether a form was sent that may open a session.
+fn signs_in<B>(request: &Request<B>) -> bool {
+    let path = request.uri().path();
+    *request.method() == Method::POST && matches!(path, own::SIGN_IN | own::LINK)
+}
+
 fn router(pages: Arc<Pages>) -> Router {
     Router::new()
         .route(own::HOME, get(home::home))
@@ -139,6 +163,7 @@ fn router(pages: Arc<Pages>) -> Router {
         .route(own::SIGN_OUT, get(sign_out::ask).post(sign_out::submit))
         .route(own::ENTER, get(enter::enter))
         .route(own::LINK, get(link::show).post(link::submit))
+        .route(own::PASSWORD, get(password::show).post(password::submit))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .with_state(pages)
@@ -191,6 +216,11 @@ impl Asked {
 
     pub(crate) fn https(&self) -> bool {
         self.runtime.public.https
+    }
+
+    /// Whether a password would travel unencrypted to a host that is not this machine.
+    pub(crate) fn is_plain(&self) -> bool {
+        !self.https() && !self.runtime.public.is_loopback()
     }
 
     /// A page with a problem on it.

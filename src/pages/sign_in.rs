@@ -235,7 +235,7 @@ impl Blank<'_> {
             destination,
             state,
             password,
-            plain_http: !asked.https() && !runtime.public.is_loopback(),
+            plain_http: asked.is_plain(),
         };
         let status = match state {
             SignInState::Busy => StatusCode::SERVICE_UNAVAILABLE,

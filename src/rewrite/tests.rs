@@ -32,6 +32,7 @@ pub(super) fn rules_of(path: &str, change: impl FnOnce(&mut Route)) -> Rules {
         token: None,
         access: Access::SignedIn,
         strip_prefix: false,
+        require_listener: None,
         max_body: None,
         identity_headers: IdentityHeaders::Standard,
         headers: HeaderRules::default(),

@@ -2,15 +2,15 @@
 //!
 //! In: a host and a [`RoutePath`]. Out: a [`RouteId`], a redirect that adds a slash, or why
 //! there is none. Look-ups are by hash, so the cost does not grow with the number of routes.
-//! What is below `/.labgate` ([`RoutePath::is_reserved`] tells) is answered before routing; [`own`]
-//! has the addresses there. Not here: who may use the route (`policy`).
+//! [`RouteTable::lead`] has the order: what is below `/.labgate` ([`own`] has the addresses there) is
+//! not for routes. Not here: who may use the route (`policy`).
 
 pub mod own;
 mod path;
 mod table;
 
 pub use path::{BadPath, RoutePath};
-pub use table::{Found, NotFound, RouteTable, prefix};
+pub use table::{Found, Leads, NotFound, RouteTable, prefix};
 
 /// One route of a configuration: its place in `config::Config::routes`. Only good for the snapshot
 /// it came from.

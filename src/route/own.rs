@@ -15,10 +15,13 @@ pub const LIVE: &str = "/.labgate/live";
 pub const READY: &str = "/.labgate/ready";
 /// Takes a one-time code on a tool's host.
 pub const ENTER: &str = "/.labgate/enter";
-/// Takes a one-time sign-in link.
+/// Takes a one-time link.
 pub const LINK: &str = "/.labgate/link";
+
+/// Changes the password of whoever is signed in.
+pub const PASSWORD: &str = "/.labgate/password";
 
 /// Whether a page has an anti-forgery value in it.
 pub fn has_form(path: &str) -> bool {
-    matches!(path, HOME | LINK | SIGN_IN | SIGN_OUT)
+    matches!(path, HOME | LINK | PASSWORD | SIGN_IN | SIGN_OUT)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{BadPath, RouteId, RoutePath};
+use super::{BadPath, RouteId, RoutePath, own};
 use crate::{
     config::{self, HostPattern},
     http::site::{Host, PublicUrl},
@@ -26,13 +26,26 @@ pub enum Found {
     Route(RouteId),
 }
 
+/// Where host and path lead, before anybody is asked who they are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Leads {
+    /// To an answer for probes, whatever the host.
+    Health,
+    /// To the home page: a host of ours that has no route at its root was asked for that.
+    Home,
+    /// To our own pages.
+    Ours,
+    /// To a route.
+    Route(Found),
+}
+
 /// Why there is no route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NotFound {
     /// 400: the path is not to be routed.
     #[error(transparent)]
     BadPath(#[from] BadPath),
-    /// The host is ours, the path is no route's: 404, or the home page for `/` on the main host.
+    /// The host is ours, the path is no route's: 404.
     #[error("no route has this path")]
     NoRoute,
     /// 421: nobody told us to answer on this host.
@@ -78,6 +91,26 @@ impl RouteTable {
     /// Whether we answer on this host.
     pub fn knows(&self, host: &Host) -> bool {
         self.prefixes(host).is_some()
+    }
+
+    /// Where a request leads. `host` is `None` for one that is no host at all.
+    pub fn lead(&self, host: Option<&Host>, path: &RoutePath<'_>) -> Result<Leads, NotFound> {
+        let reserved = path.is_reserved()?;
+        if reserved && matches!(path.raw(), own::LIVE | own::READY) {
+            return Ok(Leads::Health);
+        }
+        let host = host.ok_or(NotFound::UnknownHost)?;
+        if reserved {
+            return if self.knows(host) {
+                Ok(Leads::Ours)
+            } else {
+                Err(NotFound::UnknownHost)
+            };
+        }
+        match self.find(host, path) {
+            Err(NotFound::NoRoute) if path.raw() == "/" => Ok(Leads::Home),
+            found => found.map(Leads::Route),
+        }
     }
 
     /// The route of a request. No allocation.

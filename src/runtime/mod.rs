@@ -5,6 +5,8 @@
 //! that it began with. Sessions and open connections outlive it. `server` has start and stop,
 //! `worker` the data path's threads.
 
+mod measure;
+mod own_certificate;
 mod reach;
 mod server;
 mod signal;
@@ -39,6 +41,7 @@ use crate::{
     rewrite::Rules,
     route::{RouteId, RouteTable, own},
     session::Sessions,
+    telemetry::meter::{Meter, Meters},
     ui::Look,
     upstream::{BadTarget, Roots, Targets, Timeouts},
 };
@@ -165,6 +168,12 @@ impl Runtime {
 }
 
 impl Route {
+    /// Whether it can be reached by the listener of this name.
+    pub fn is_behind(&self, listener: &str) -> bool {
+        let required = self.config.require_listener.as_deref();
+        required.is_none_or(|required| required == listener)
+    }
+
     fn new(
         id: RouteId,
         config: config::Route,
@@ -197,11 +206,12 @@ pub struct View {
     runtime: Arc<Runtime>,
     /// What the head gate enforces.
     pub gate_limits: Rc<gate::Limits>,
+    meters: Box<[Rc<Meter>]>,
 }
 
 impl View {
-    /// A view of one snapshot.
-    pub fn new(runtime: Arc<Runtime>) -> Self {
+    /// A view of one snapshot, which counts on `meters`.
+    pub fn new(runtime: Arc<Runtime>, meters: &Meters) -> Self {
         let limits = &runtime.limits;
         let gate_limits = Rc::new(gate::Limits {
             header_timeout: limits.header_timeout,
@@ -211,14 +221,21 @@ impl View {
             max_header_bytes: limits.max_header_bytes,
             max_headers: limits.max_headers,
         });
+        let meters = meters.of(runtime.routes.iter().map(|route| route.name.as_str()));
         Self {
             runtime,
             gate_limits,
+            meters,
         }
     }
 }
 
 impl View {
+    /// What counts the requests of a route.
+    pub fn meter(&self, id: RouteId) -> Option<&Meter> {
+        self.meters.get(id.index()).map(|meter| &**meter)
+    }
+
     /// The snapshot itself, for another thread.
     pub fn snapshot(&self) -> Arc<Runtime> {
         Arc::clone(&self.runtime)

@@ -4,17 +4,26 @@
 //! there; what was half-started is dropped again. A reload validates and builds before it swaps.
 //! Stop drains: no new connections, what is under way finishes within `limits.drain_timeout`.
 
-use std::{fs::File, io, net::SocketAddr, sync::Arc, thread, time::Duration};
+use std::{
+    fs::File,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{RouteError, Runtime, Shared, WorkerHandle};
+use super::{RouteError, Runtime, Shared, WorkerHandle, measure, own_certificate::OwnCertificate};
 use crate::{
+    admin::Admin,
     clock::Clock,
-    config::Config,
+    config::{Address, Config, Tls},
     identity::{LocalUsers, SignInLinks, Throttle},
-    listener::{self, Admission, Bound, tls::Tls},
+    listener::{self, Admission, Bound, tls},
     pages::{Pages, PagesHandle},
     session::{Ended, Forgery, Handovers, Session, Sessions},
     store::{self, StateDir, Store},
@@ -28,6 +37,14 @@ use crate::{
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The socket of `[admin] address`.
+    #[error("admin.address: cannot listen on {address}: {source}")]
+    Admin {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
     /// A thread or a runtime cannot be had.
     #[error("cannot start a thread: {0}")]
     Io(#[from] io::Error),
@@ -48,7 +65,7 @@ impl StartError {
         match self {
             Self::Listener(error) => matches!(**error, listener::Error::Tls { .. }),
             Self::Route(_) => true,
-            Self::Io(_) | Self::Store(_) => false,
+            Self::Admin { .. } | Self::Io(_) | Self::Store(_) => false,
         }
     }
 }
@@ -70,6 +87,8 @@ pub struct Server {
     control: tokio::runtime::Runtime,
     tasks: TaskTracker,
     stopping: CancellationToken,
+    /// Cancelled when the last request is over.
+    ended: CancellationToken,
     shared: Arc<Shared>,
     users: Arc<LocalUsers>,
     store: Arc<Store>,
@@ -77,6 +96,8 @@ pub struct Server {
     threads: Vec<thread::JoinHandle<()>>,
     log_writer: thread::JoinHandle<()>,
     listeners: Vec<Listening>,
+    admin: Option<SocketAddr>,
+    authority: Option<PathBuf>,
 }
 
 /// A listener that serves.
@@ -84,10 +105,10 @@ pub struct Server {
 pub struct Listening {
     /// Its name in the configuration.
     pub name: Arc<str>,
-    /// `http://127.0.0.1:8000`, with the real port.
+    /// `http://127.0.0.1:8000`, with the real port, or `unix:/run/labgate.sock`.
     pub url: String,
     /// The same as an address.
-    pub address: SocketAddr,
+    pub address: Address,
 }
 
 impl Server {
@@ -121,10 +142,29 @@ impl Server {
             &config.session,
         )?);
         let users = Arc::new(LocalUsers::new(Arc::clone(&store), &config.local_users));
+        let own = config
+            .listeners
+            .iter()
+            .any(|listener| listener.tls == Some(Tls::SelfSigned))
+            .then(|| {
+                let folder = config.server.state_dir.join(StateDir::NAME).join("tls");
+                OwnCertificate::new(folder, options.clock.clone())
+            });
+        let kept = own.as_ref().map(|own| own.for_config(&config)).transpose();
+        let kept = kept.map_err(|error| Box::new(error.into()))?;
+        let files = kept.as_ref().map(|kept| &kept.files);
         let mut bound = Vec::new();
         for listener in &config.listeners {
-            bound.push(control.block_on(Bound::bind(listener)).map_err(Box::new)?);
+            let binding = Bound::bind(listener, files);
+            bound.push(control.block_on(binding).map_err(Box::new)?);
         }
+        let admin = match config.admin.address {
+            Some(address) => {
+                let bound = control.block_on(Admin::bind(address));
+                Some(bound.map_err(|source| StartError::Admin { address, source })?)
+            }
+            None => None,
+        };
         let pages = Pages {
             sessions: Arc::clone(&sessions),
             users: Arc::clone(&users),
@@ -154,6 +194,7 @@ impl Server {
             control,
             tasks,
             stopping,
+            ended: CancellationToken::new(),
             shared,
             users,
             store,
@@ -161,15 +202,38 @@ impl Server {
             threads,
             log_writer,
             listeners: Vec::new(),
+            admin: admin.as_ref().map(|admin| admin.address),
+            authority: kept.map(|kept| kept.authority),
         };
         server.end_sessions_nobody_vouches_for();
         server.serve(bound);
+        if let Some(own) = own {
+            let renew = own.renew(Arc::clone(&server.shared));
+            let stopping = server.stopping.clone();
+            let _context = server.control.enter();
+            server
+                .tasks
+                .spawn(stopping.run_until_cancelled_owned(renew));
+        }
+        if let Some(admin) = admin {
+            server.serve_admin(admin);
+        }
         Ok(server)
     }
 
     /// The listeners that serve.
     pub fn listeners(&self) -> &[Listening] {
         &self.listeners
+    }
+
+    /// Where `/metrics` is, with the real port.
+    pub const fn admin(&self) -> Option<SocketAddr> {
+        self.admin
+    }
+
+    /// The file of our own authority, where a listener has `tls = "self-signed"`.
+    pub fn authority(&self) -> Option<&Path> {
+        self.authority.as_deref()
     }
 
     /// The users who sign in with a password.
@@ -205,6 +269,7 @@ impl Server {
             control,
             tasks,
             stopping,
+            ended,
             shared,
             store,
             workers,
@@ -223,6 +288,7 @@ impl Server {
                 tracing::error!("a worker thread ended by a panic");
             }
         }
+        ended.cancel();
         let sessions = Arc::clone(&shared.sessions);
         drop(shared);
         control.block_on(async {
@@ -252,24 +318,30 @@ impl Server {
         });
     }
 
+    fn serve_admin(&self, admin: Admin) {
+        let _context = self.control.enter();
+        let metrics = measure::metrics(Arc::clone(&self.shared), Arc::clone(&self.workers));
+        let served = admin.serve(metrics, self.stopping.clone(), self.tasks.clone());
+        let ended = self.ended.clone();
+        self.tasks.spawn(ended.run_until_cancelled_owned(served));
+    }
+
     fn serve(&mut self, bound: Vec<Bound>) {
         let _context = self.control.enter();
         let admission = Arc::new(Admission::default());
         let mut certificates = Vec::new();
         for mut bound in bound {
             self.listeners.push(Listening {
-                name: Arc::clone(&bound.name),
+                name: Arc::clone(&bound.entry.name),
                 url: bound.url(),
-                address: bound.address,
+                address: bound.address.clone(),
             });
-            let tls = bound.tls.take();
-            let config = tls.as_ref().map(|tls| Arc::clone(&tls.config));
-            certificates.extend(tls);
+            certificates.extend(bound.tls.take());
             let (admission, shared) = (Arc::clone(&admission), Arc::clone(&self.shared));
             let (workers, stopping) = (Arc::clone(&self.workers), self.stopping.clone());
             self.tasks.spawn(async move {
                 tokio::select! {
-                    () = bound.accept(config, &admission, &shared, &workers) => {}
+                    () = bound.accept(&admission, &shared, &workers) => {}
                     () = stopping.cancelled() => {}
                 }
             });
@@ -316,7 +388,7 @@ fn start_workers(
 
 /// Takes changed certificates in. Files are asked for their state rather than watched, since a
 /// watch misses what network file systems and swapped links do.
-async fn follow_files(mut certificates: Vec<Tls>) {
+async fn follow_files(mut certificates: Vec<tls::Tls>) {
     if certificates.is_empty() {
         return;
     }

@@ -7,7 +7,6 @@ use std::{
     cell::{Cell, RefCell},
     future::{Future, pending},
     io,
-    net::TcpStream,
     rc::{Rc, Weak},
     sync::{
         Arc,
@@ -20,7 +19,10 @@ use std::{
 use slab::Slab;
 use tokio::{
     runtime::{Builder, LocalOptions},
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::{
+        mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+        oneshot,
+    },
     time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::task::TaskTracker;
@@ -29,10 +31,14 @@ use super::{Shared, View};
 use crate::{
     auth::Visitors,
     exchange::{Exchange, body::RequestBody},
-    listener::{self, Admitted, Conn, Ending, conn},
+    listener::{Accepted, Admitted, Conn, Ending, conn},
     policy::Decision,
     session::SessionId,
-    telemetry::{RequestIds, access::AccessLog},
+    telemetry::{
+        RequestIds,
+        access::AccessLog,
+        meter::{Meters, NO_ROUTE, Snapshot},
+    },
     tunnel::Stop,
     upstream::{self, Pool},
 };
@@ -47,6 +53,8 @@ pub struct Worker {
     pub visitors: Visitors,
     /// Its end of the access log.
     pub access_log: AccessLog,
+    /// What it counts.
+    pub meters: Meters,
     /// Its source of request ids.
     pub request_ids: RequestIds,
     /// Its connections; each takes itself off.
@@ -69,9 +77,11 @@ impl std::fmt::Debug for Worker {
 #[derive(Debug)]
 enum Message {
     /// A connection to serve.
-    Connection(TcpStream, Admitted),
+    Connection(Accepted, Admitted),
     /// End what this session opened.
     SessionEnded(SessionId),
+    /// Say what was counted.
+    Measure(oneshot::Sender<Snapshot>),
     /// The configuration changed: end what it no longer lets in.
     Reloaded,
     /// Finish what is under way, within the time given; then end.
@@ -121,7 +131,7 @@ impl WorkerHandle {
     }
 
     /// Gives it a connection, counted from now on. Never blocks, as nothing here but `join`.
-    pub fn connection(&self, socket: TcpStream, admitted: Admitted) {
+    pub fn connection(&self, socket: Accepted, admitted: Admitted) {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.tell(Message::Connection(socket, admitted));
     }
@@ -138,6 +148,13 @@ impl WorkerHandle {
             // A worker that is gone has nothing open.
             drop(messages.send(Message::SessionEnded(*session)));
         }
+    }
+
+    /// What it counted, when it comes to it. An error once it ended.
+    pub fn measure(&self) -> oneshot::Receiver<Snapshot> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Message::Measure(reply));
+        answer
     }
 
     /// Ends what the new configuration does not let in.
@@ -162,11 +179,13 @@ pub(super) type AccessLogOf = Box<dyn FnOnce() -> AccessLog + Send>;
 impl Worker {
     fn new(shared: Arc<Shared>, access_log: AccessLog) -> Self {
         let generation = shared.generation();
-        let view = Rc::new(View::new(shared.runtime.load_full()));
+        let meters = Meters::default();
+        let view = Rc::new(View::new(shared.runtime.load_full(), &meters));
         Self {
             pool: Pool::new(POOL),
             visitors: Visitors::new(Arc::clone(&shared.sessions)),
             access_log,
+            meters,
             request_ids: RequestIds::default(),
             connections: RefCell::default(),
             exchanges: RefCell::default(),
@@ -182,8 +201,8 @@ impl Worker {
     pub fn view(&self) -> Rc<View> {
         let generation = self.shared.generation();
         if self.generation.replace(generation) != generation {
-            self.view
-                .replace(Rc::new(View::new(self.shared.runtime.load_full())));
+            let runtime = self.shared.runtime.load_full();
+            self.view.replace(Rc::new(View::new(runtime, &self.meters)));
         }
         Rc::clone(&self.view.borrow())
     }
@@ -227,6 +246,8 @@ impl Worker {
             match message {
                 Some(Message::Connection(socket, admitted)) => self.serve(socket, admitted, open),
                 Some(Message::SessionEnded(session)) => self.end_session(session),
+                // Whoever asked may have given up.
+                Some(Message::Measure(reply)) => drop(reply.send(self.measured())),
                 Some(Message::Reloaded) => self.end_what_is_denied(),
                 Some(Message::Drain(limit)) => return limit,
                 None => return Duration::ZERO,
@@ -234,12 +255,12 @@ impl Worker {
         }
     }
 
-    fn serve(self: &Rc<Self>, socket: TcpStream, admitted: Admitted, open: &Arc<AtomicUsize>) {
+    fn serve(self: &Rc<Self>, socket: Accepted, admitted: Admitted, open: &Arc<AtomicUsize>) {
         let guard = OpenConnection(Arc::clone(open));
         if self.ending().is_some() {
             return;
         }
-        match listener::adopt(socket) {
+        match socket.adopt() {
             Ok(socket) => {
                 let worker = Rc::clone(self);
                 self.spawn(async move {
@@ -258,6 +279,25 @@ impl Worker {
             .iter()
             .filter_map(|(_, exchange)| exchange.upgrade())
             .collect()
+    }
+
+    fn measured(&self) -> Snapshot {
+        // Routes that nobody asked for yet are counted too.
+        drop(self.view());
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let mut snapshot = self.meters.snapshot();
+        snapshot.connections = count(self.connections.borrow().len());
+        snapshot.upstream_idle = count(self.pool.idle());
+        snapshot.dropped_lines = self.access_log.dropped();
+        for exchange in self.under_way() {
+            let numbers = snapshot.route(exchange.route_name().unwrap_or(NO_ROUTE));
+            if exchange.is_tunnel() {
+                numbers.tunnels += 1;
+            } else {
+                numbers.requests += 1;
+            }
+        }
+        snapshot
     }
 
     fn end_session(&self, session: SessionId) {
@@ -280,7 +320,8 @@ impl Worker {
                 let decision = route
                     .policy
                     .decide(who, exchange.client.get(), &exchange.method);
-                matches!(decision, Decision::Allowed(_))
+                route.is_behind(&exchange.conn().entry().name)
+                    && matches!(decision, Decision::Allowed(_))
             });
             if !allowed {
                 exchange.end(Stop::RouteGone);

@@ -280,6 +280,11 @@ impl Sessions {
         self.is_live(&session).then_some(session)
     }
 
+    /// How many there are, those included that expired within the last second.
+    pub fn count(&self) -> usize {
+        self.index().list(None).len()
+    }
+
     /// The sessions of one user, or all, the one seen last first.
     pub fn list(&self, user: Option<&str>) -> Vec<Arc<Session>> {
         let mut list = self.index().list(user);

@@ -425,6 +425,7 @@ async fn a_full_disk_stops_sign_ins_but_no_sign_outs() {
 #[test]
 fn administrators_are_asked_of_the_configuration() {
     let admin = |users: &[&str], groups: &[&str]| config::Admin {
+        address: None,
         users: users.iter().map(ToString::to_string).collect(),
         groups: groups.iter().map(ToString::to_string).collect(),
     };

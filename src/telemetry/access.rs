@@ -59,6 +59,7 @@ pub struct AccessLog {
     format: Format,
     lines: RefCell<Vec<u8>>,
     dropped: Cell<u64>,
+    dropped_ever: Cell<u64>,
     sink: Sink,
 }
 
@@ -91,6 +92,7 @@ impl AccessLog {
             format,
             lines: RefCell::new(Vec::new()),
             dropped: Cell::new(0),
+            dropped_ever: Cell::new(0),
             sink,
         }
     }
@@ -110,6 +112,11 @@ impl AccessLog {
         self.flush();
     }
 
+    /// Lines that nobody took in time, since the start.
+    pub const fn dropped(&self) -> u64 {
+        self.dropped_ever.get()
+    }
+
     /// Hands over what there is; called by the worker's tick.
     pub fn flush(&self) {
         let lines = self.lines.take();
@@ -119,6 +126,7 @@ impl AccessLog {
         let count = u64::try_from(memchr::memchr_iter(b'\n', &lines).count()).unwrap_or(0);
         if let Err(TrySendError::Full(_)) = self.sink.0.try_send(lines) {
             self.dropped.set(self.dropped.get() + count);
+            self.dropped_ever.set(self.dropped_ever.get() + count);
         } else {
             let dropped = self.dropped.take();
             if dropped > 0 {

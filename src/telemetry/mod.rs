@@ -1,4 +1,4 @@
-//! What operators read: the access log and the log of events.
+//! What operators read: the access log, the log of events, and numbers.
 //!
 //! In: what happened. Out: one line each on stderr, for people on a terminal, as JSON elsewhere.
 //! No line of any level holds a query string, a cookie, a token or a body. Access lines do not go
@@ -6,7 +6,10 @@
 
 pub mod access;
 mod chain;
+pub mod meter;
+pub mod prometheus;
 mod request_id;
+mod sign_ins;
 
 use std::io::{IsTerminal, stderr};
 
@@ -17,6 +20,7 @@ use tracing_subscriber::{
 
 pub use chain::chain;
 pub use request_id::{RequestId, RequestIds};
+pub use sign_ins::SignIns;
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

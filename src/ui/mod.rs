@@ -1,4 +1,4 @@
-//! Pages for people: sign-in, home, sign-out, one-time links and errors.
+//! Pages for people: sign-in, home, sign-out, one-time links, passwords and errors.
 //!
 //! In: plain view values and a [`Look`]. Out: HTML as a `String` (JSON for programs). Plain functions
 //! without I/O, callable from any thread. Not here: which page answers what.
@@ -14,6 +14,7 @@ mod error;
 mod headers;
 mod look;
 mod pages;
+mod password;
 mod problem;
 mod words;
 
@@ -28,6 +29,7 @@ pub use self::{
         HomePage, LinkPage, PasswordField, SignInPage, SignInState, SignOutPage, Tile, ToolState,
         home, link, sign_in, sign_out, signed_out,
     },
+    password::{PasswordPage, PasswordPlace, PasswordState, password, password_elsewhere},
     problem::{Circumstances, Problem},
     words::whole_seconds,
 };

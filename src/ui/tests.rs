@@ -30,6 +30,16 @@ fn sign_in_page(text: &str, state: SignInState, password: PasswordField) -> Sign
     }
 }
 
+fn password_page(text: &str, code: Option<String>, state: PasswordState) -> PasswordPage {
+    PasswordPage {
+        user: text.to_owned(),
+        csrf: text.to_owned(),
+        code,
+        state,
+        plain_http: true,
+    }
+}
+
 fn problems(text: &str) -> Vec<Problem> {
     let tool = || text.to_owned();
     vec![
@@ -137,6 +147,30 @@ fn every_page(text: &str) -> Vec<String> {
             code: text.to_owned(),
         },
     ));
+    let states = [
+        PasswordState::Busy,
+        PasswordState::Differ,
+        PasswordState::Fresh,
+        PasswordState::Stale,
+        PasswordState::TooMany {
+            retry_after: Duration::from_secs(30),
+        },
+        PasswordState::Unfit(text.to_owned()),
+        PasswordState::Wrong,
+    ];
+    for state in states {
+        for code in [None, Some(text.to_owned())] {
+            pages.push(password(&look, &password_page(text, code, state.clone())));
+        }
+    }
+    for place in [
+        PasswordPlace::Configuration,
+        PasswordPlace::Htpasswd,
+        PasswordPlace::Nowhere,
+        PasswordPlace::Provider,
+    ] {
+        pages.push(password_elsewhere(&look, text, place));
+    }
     for problem in problems(text) {
         pages.push(error(&look, &problem.page(&circumstances(text))));
     }
@@ -244,6 +278,24 @@ fn a_password_never_comes_back_in_a_page() {
         .find(|tag| tag.contains("id=\"password\""))
         .unwrap();
     assert!(!field.contains("value="), "{field}");
+}
+
+#[test]
+fn every_field_for_a_password_has_a_label_and_comes_back_empty() {
+    let unfit = PasswordState::Unfit("a rule".into());
+    let page = password(&look("x"), &password_page("ana", None, unfit));
+    for name in ["current", "new", "again"] {
+        assert!(page.contains(&format!("<label for=\"{name}\">")));
+        let start = format!("<input id=\"{name}\" name=\"{name}\" type=\"password\"");
+        let field = tags(&page).into_iter().find(|tag| tag.starts_with(&start));
+        assert!(!field.unwrap().contains("value="));
+    }
+    assert!(page.contains("role=\"alert\" id=\"problem\">This password cannot be used: a rule."));
+    let linked = password(
+        &look("x"),
+        &password_page("ana", Some("c".into()), PasswordState::Fresh),
+    );
+    assert!(!linked.contains("name=\"current\""));
 }
 
 #[test]

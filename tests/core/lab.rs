@@ -79,7 +79,7 @@ access = "signed-in"
             access_log: None,
         };
         let server = Server::start(config, &options).unwrap();
-        let address = server.listeners()[0].address;
+        let address = server.listeners()[0].address.tcp().unwrap();
         Self {
             server,
             address,

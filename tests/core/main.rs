@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod explain;
 mod http1;
 mod http2;
 mod lab;

@@ -12,12 +12,15 @@
     reason = "a test fails by panicking, and need not be fast"
 )]
 
+mod admin;
 mod cross_site;
 mod errors;
 mod handover;
 mod header_rules;
 mod identity_headers;
+mod listeners;
 mod logs;
+mod passwords;
 mod paths;
 mod protocol;
 mod returns;

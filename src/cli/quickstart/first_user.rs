@@ -10,7 +10,7 @@ use super::environment::Environment;
 use crate::{
     clock::Clock,
     identity::{
-        SignInLinks, UserName,
+        LinkKind, SignInLinks, UserName,
         accounts::{self, StoredUser},
     },
     store::{self, Store},
@@ -54,7 +54,7 @@ pub(super) async fn link(
     name: &UserName,
 ) -> Result<String, store::Error> {
     let links = SignInLinks::new(Arc::clone(store), clock.clone());
-    let code = links.issue(name.as_str(), SignInLinks::GOOD_FOR).await?;
+    let code = links.issue(name.as_str(), LinkKind::SignIn).await?;
     Ok(code.path())
 }
 
@@ -137,7 +137,8 @@ mod tests {
         let link = runtime.block_on(link(&store, &clock, &ana)).unwrap();
         let code = link.strip_prefix("/.labgate/link?code=").unwrap();
         let links = SignInLinks::new(Arc::clone(&store), clock);
-        assert_eq!(links.peek(code).unwrap().as_deref(), Some("ana"));
+        let open = links.peek(code).unwrap().unwrap();
+        assert_eq!((open.user.as_str(), open.kind), ("ana", LinkKind::SignIn));
     }
 
     proptest! {

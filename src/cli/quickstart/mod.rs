@@ -139,7 +139,7 @@ fn start(
                 io::ErrorKind::PermissionDenied => Problem::PortForbidden(port),
                 _ => Problem::Start(error),
             },
-            listener::Error::Tls { .. } => Problem::Start(error),
+            listener::Error::SelfSigned(_) | listener::Error::Tls { .. } => Problem::Start(error),
         }
     })
 }

@@ -78,16 +78,18 @@ mod tests {
         assert_eq!(config.server.public_url.origin(), "http://localhost:8123");
         assert_eq!(config.server.state_dir, Path::new("/state"));
         assert!(
-            config
-                .listeners
-                .iter()
-                .all(|listener| listener.address.ip().is_loopback())
+            config.listeners.iter().all(|listener| listener
+                .address
+                .tcp()
+                .unwrap()
+                .ip()
+                .is_loopback())
         );
         assert!(
             config
                 .listeners
                 .iter()
-                .all(|listener| listener.address.port() == 8123)
+                .all(|listener| listener.address.tcp().unwrap().port() == 8123)
         );
         assert_eq!(config.admin.users, ["ana@example.org"]);
         let [route] = &config.routes[..] else {

@@ -19,6 +19,7 @@ impl Lab {
             password: Secret::new("x".into()),
             groups: vec!["staff".into()],
             email: None,
+            source: config::UserSource::Configuration,
         };
         Self {
             store,
@@ -43,7 +44,7 @@ impl Lab {
         let mut terminal = Terminal {
             out: &mut out,
             err: &mut err,
-            input: &mut input,
+            input: Input::Pipe(&mut input),
         };
         let code = command(&context, &mut terminal);
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -119,12 +120,12 @@ fn a_user_with_a_password_can_sign_in() {
         groups: vec!["analysts".into(), "staff".into()],
         ..with_password("ana")
     };
-    let (code, out, err) = lab.add(&ana, "s3cret \r\nnot this\n");
+    let (code, out, err) = lab.add(&ana, "long s3cret \r\nnot this\n");
     assert_eq!(
         (code, out.as_str(), err.as_str()),
         (Exit::Done, "added ana\n", "")
     );
-    let user = lab.verify("ana", "s3cret ").unwrap();
+    let user = lab.verify("ana", "long s3cret ").unwrap();
     assert_eq!(user.email.as_deref(), Some("ana@example.org"));
     assert_eq!(user.groups, ["analysts", "staff"]);
 }
@@ -138,8 +139,61 @@ fn a_user_without_a_password_gets_a_link() {
     let secret = link.strip_prefix(start).unwrap();
     assert_eq!((code, secret.len()), (Exit::Done, 43));
     let links = SignInLinks::new(Arc::clone(&lab.store), Clock::default());
-    assert_eq!(links.peek(secret).unwrap().as_deref(), Some("ana"));
+    let open = links.peek(secret).unwrap().unwrap();
+    assert_eq!(
+        (open.user.as_str(), open.kind),
+        ("ana", LinkKind::SetPassword)
+    );
     assert!(lab.verify("ana", "").is_none());
+}
+
+#[test]
+fn a_link_for_a_password_is_for_enabled_users_of_the_store() {
+    let lab = Lab::new();
+    lab.add(&with_password("ana"), "a password\n");
+    let (code, out, _) = lab.named("ana", link);
+    assert_eq!(code, Exit::Done);
+    assert!(
+        out.starts_with("with this link ana chooses a password, once, within 24 hours:\nhttps://"),
+        "{out}"
+    );
+    assert!(
+        lab.verify("ana", "a password").is_some(),
+        "until it is used"
+    );
+    assert_eq!(lab.named("eve", link).0, Exit::Failed);
+    lab.named("ana", disable);
+    let (code, _, err) = lab.named("ana", link);
+    assert_eq!(code, Exit::Failed);
+    assert!(err.contains("disabled"), "{err}");
+}
+
+#[test]
+fn a_person_types_the_password_twice() {
+    let lab = Lab::new();
+    lab.add(&new("ana"), "");
+    let type_in = |answers: [&str; 2]| {
+        let mut answers = answers.into_iter();
+        let mut questions = Vec::new();
+        let (code, _, err) = lab.run("", |context, terminal| {
+            let mut ask = |question: &str| {
+                questions.push(question.to_owned());
+                Ok(Secret::new(answers.next().unwrap().to_owned()))
+            };
+            let (out, err) = (&mut *terminal.out, &mut *terminal.err);
+            let input = Input::Person(&mut ask);
+            passwd(context, "ana", &mut Terminal { out, err, input })
+        });
+        assert_eq!(questions, ["New password for ana: ", "Once more: "]);
+        (code, err)
+    };
+    let (code, err) = type_in(["a password", "b password"]);
+    assert_eq!(code, Exit::Usage);
+    assert!(err.contains("not the same"), "{err}");
+    assert!(lab.verify("ana", "a password").is_none());
+    assert_eq!(type_in(["short", "short"]).0, Exit::Usage);
+    assert_eq!(type_in(["a password", "a password"]).0, Exit::Done);
+    assert!(lab.verify("ana", "a password").is_some());
 }
 
 #[test]
@@ -158,7 +212,9 @@ fn wrong_arguments_are_64_and_add_nobody() {
         (new("../ana"), ""),
         (new(""), ""),
         (with_password("ana"), ""),
-        (with_password("ana"), "\nx"),
+        (with_password("ana"), "\na longer line"),
+        (with_password("ana"), "9 letters\n"),
+        (with_password("ana.martinez"), "Ana.Martinez\n"),
         (with_password("ana"), long.as_str()),
         (odd_email("a@evil.com@ours.org"), ""),
         (odd_email("ana"), ""),
@@ -186,14 +242,14 @@ fn taken_names_are_refused_whoever_has_them() {
 #[test]
 fn passwd_disable_and_remove_end_the_stored_sessions() {
     let lab = Lab::new();
-    lab.add(&with_password("ana"), "old\n");
-    lab.sign_in(lab.verify("ana", "old").unwrap());
+    lab.add(&with_password("ana"), "old password\n");
+    lab.sign_in(lab.verify("ana", "old password").unwrap());
     let (code, out, _) = lab.named("ana", passwd);
     assert_eq!(
         (code, out.as_str()),
         (Exit::Done, "new password for ana; 1 session ended\n")
     );
-    assert!(lab.verify("ana", "old").is_none());
+    assert!(lab.verify("ana", "old password").is_none());
     lab.sign_in(lab.verify("ana", "new password").unwrap());
     lab.sign_in(lab.verify("ana", "new password").unwrap());
     let (_, out, _) = lab.named("ana", disable);
@@ -214,7 +270,7 @@ fn passwd_disable_and_remove_end_the_stored_sessions() {
 #[test]
 fn users_of_the_configuration_are_changed_there() {
     let lab = Lab::new();
-    for command in [passwd, disable, remove] {
+    for command in [link, passwd, disable, remove] {
         let (code, _, err) = lab.named("bob", command);
         assert_eq!(code, Exit::Failed);
         assert!(err.contains("change it there"), "{err}");
@@ -229,9 +285,9 @@ fn the_list_shows_everybody_and_no_secret() {
         groups: vec!["analysts".into()],
         ..with_password("ana")
     };
-    lab.add(&ana, "x\n");
+    lab.add(&ana, "a password\n");
     lab.add(&new("cy"), "");
-    lab.add(&with_password("dan"), "x\n");
+    lab.add(&with_password("dan"), "a password\n");
     lab.named("dan", disable);
     let (code, out, _) = lab.run("", list);
     let expected = "\
@@ -265,8 +321,8 @@ fn a_running_server_is_named_as_the_reason() {
 fn sessions_of_others_stay() {
     let lab = Lab::new();
     for name in ["ana", "eve"] {
-        lab.add(&with_password(name), "x\n");
-        lab.sign_in(lab.verify(name, "x").unwrap());
+        lab.add(&with_password(name), "a password\n");
+        lab.sign_in(lab.verify(name, "a password").unwrap());
     }
     lab.named("ana", remove);
     assert_eq!(lab.stored_sessions(), 1);

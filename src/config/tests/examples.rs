@@ -8,6 +8,7 @@ const MANUAL: &str = include_str!("../../../docs/configuration.md");
 fn example(content: &str) -> Place {
     Place::new()
         .file("labgate.toml", content)
+        .file("users.htpasswd", "# nobody yet\n")
         .variable("RSTUDIO_PASSWORD", "correct horse battery")
         .variable("ANA_PASSWORD", "correct horse battery")
         .variable("JUPYTER_TOKEN", "4e5d1b0f9c")

@@ -24,7 +24,7 @@ max_body = "1MiB"
 [[listener]]
 name = "public"
 address = "127.0.0.1:8000"
-proxy_protocol = true
+proxy_protocl = true
 tls = { certificate = "a", key = "b", chain = "c" }
 [[route]]
 name = "lab"
@@ -102,8 +102,61 @@ address = "127.0.0.1:0"
 [[listener]]
 name = "any-too"
 address = "127.0.0.1:0"
+[[listener]]
+name = "socket"
+address = "unix:/run/labgate.sock"
+[[listener]]
+name = "socket-too"
+address = "unix:/run/labgate.sock"
+[[listener]]
+name = "relative"
+address = "unix:labgate.sock"
+[[listener]]
+name = "behind"
+address = "127.0.0.1:8443"
+proxy_protocol = true
+[[listener]]
+name = "plain"
+address = "127.0.0.1:8080"
+redirect_https = true
+[[listener]]
+name = "both"
+address = "127.0.0.1:8444"
+tls = { certificate = "lab.crt", key = "lab.key" }
+redirect_https = true
 "#
     ));
+}
+
+#[test]
+fn a_route_behind_a_listener_that_is_not_there() {
+    insta::assert_snapshot!(told(
+        r#"[[listener]]
+name = "tunnel"
+address = "127.0.0.1:8000"
+[[route]]
+name = "lab"
+upstream = "http://lab:8888"
+access = "public"
+require_listener = "tunel"
+"#
+    ));
+}
+
+#[test]
+fn an_admin_address_that_is_a_listeners() {
+    insta::assert_snapshot!(told(
+        r#"[admin]
+address = "127.0.0.1:8000"
+[[listener]]
+name = "public"
+address = "127.0.0.1:8000"
+"#
+    ));
+    let apart = "admin.address = \"127.0.0.1:8001\"";
+    assert!(parse_str(apart).unwrap().admin.address.is_some());
+    let of_the_default_listener = "admin.address = \"127.0.0.1:8000\"";
+    assert!(parse_str(of_the_default_listener).is_err());
 }
 
 #[test]
@@ -347,4 +400,32 @@ idle = 1979-05-27
 name = "ana"
 "#
     ));
+}
+
+#[test]
+fn an_htpasswd_file_with_everything_wrong() {
+    let bcrypt = format!("$2y$10${}", "a".repeat(53));
+    let place = Place::new()
+        .file(
+            "conf/labgate.toml",
+            r#"[identity.local]
+htpasswd = "users.htpasswd"
+user = [{ name = "bob", password = "correct horse" }]
+"#,
+        )
+        .file(
+            "conf/users.htpasswd",
+            format!(
+                "# people\n\nana:{bcrypt}\nAna:{bcrypt}\nBOB:{bcrypt}\n\
+                 cy:{{SHA}}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\ndan:$apr1$salt$W6ph5Mm5Pz8Ggi\n\
+                 eve:in plain words\nfay:$2y$31${}\ngus:$6$salt$short\n../hal:{bcrypt}\nivy\n",
+                "a".repeat(53)
+            ),
+        )
+        .argument("conf/labgate.toml");
+    let folder = format!("{}/", place.folder.path().display());
+    insta::assert_snapshot!(place.problems().replace(&folder, ""));
+    let missing = Place::new().file("labgate.toml", "identity.local.htpasswd = \"none\"");
+    let folder = format!("{}/", missing.folder.path().display());
+    insta::assert_snapshot!(missing.problems().replace(&folder, ""));
 }

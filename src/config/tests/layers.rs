@@ -110,7 +110,9 @@ fn a_path_is_relative_to_the_file_that_names_it() {
         )
         .argument("etc/lab.toml");
     let config = place.config();
-    let tls = config.listeners[0].tls.clone().unwrap();
+    let Some(Tls::Files(tls)) = config.listeners[0].tls.clone() else {
+        panic!()
+    };
     assert_eq!(tls.certificate, place.folder.path().join("etc/c"));
     assert_eq!(tls.key, Path::new("/k"));
 }
@@ -163,4 +165,30 @@ fn files_that_cannot_be_read_are_named() {
         .argument("latin.toml")
         .variable("LABGATE_OVERRIDES", "nowhere");
     insta::assert_snapshot!(place.problems());
+}
+
+#[test]
+fn users_of_an_htpasswd_file_come_after_those_beside_it_and_the_file_is_followed() {
+    let hash = format!("$2y$05${}", "a".repeat(53));
+    let place = Place::new()
+        .file(
+            "conf/labgate.toml",
+            r#"[identity.local]
+htpasswd = "users"
+user = [{ name = "bob", password = "correct horse" }]
+"#,
+        )
+        .file("conf/users", format!("ana:{hash}\r\n\n# nobody\ncy:{hash}"))
+        .argument("conf/labgate.toml");
+    let loaded = place.load().unwrap();
+    let users = loaded.config.local_users.iter();
+    let users: Vec<_> = users
+        .map(|user| (user.name.as_str(), user.source))
+        .collect();
+    let htpasswd = UserSource::Htpasswd;
+    let bob = ("bob", UserSource::Configuration);
+    assert_eq!(users, [bob, ("ana", htpasswd), ("cy", htpasswd)]);
+    assert_eq!(loaded.config.local_users[1].password.expose(), &hash);
+    let file = place.folder.path().join("conf/users");
+    assert!(loaded.files.contains(&file), "{:?}", loaded.files);
 }

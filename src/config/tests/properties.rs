@@ -106,7 +106,7 @@ fn line() -> impl Strategy<Value = String> {
 fn configuration() -> impl Strategy<Value = String> {
     let top = (
         prop::option::of(1..100_u64),
-        "[ -~&&[^\\\\\"]]{1,20}",
+        "[ -~&&[^*\\\\\"]]{1,20}",
         prop::sample::select(vec!["http://localhost:9000", "https://Lab.example.org:443"]),
         any::<bool>(),
     );

@@ -52,6 +52,7 @@ fn configured(name: &str, password: &str) -> config::LocalUser {
         password: secret(password),
         groups: vec!["configured".into()],
         email: Some("ana@example.org".into()),
+        source: config::UserSource::Configuration,
     }
 }
 
@@ -101,6 +102,36 @@ async fn hashed_passwords_in_the_configuration_are_verified() {
     let lab = Lab::new(&[configured("ana", phc.expose())]);
     assert!(lab.verify("ana", "right").await.is_some());
     assert!(lab.verify("ana", phc.expose()).await.is_none());
+}
+
+fn htpasswd(name: &str, password: &str) -> config::LocalUser {
+    config::LocalUser {
+        name: name.into(),
+        password: secret(&bcrypt::hash(password, 10).unwrap()),
+        groups: Vec::new(),
+        email: None,
+        source: config::UserSource::Htpasswd,
+    }
+}
+
+#[tokio::test]
+async fn users_of_the_htpasswd_file_sign_in_and_hide_those_of_the_store() {
+    let lab = Lab::new(&[htpasswd("ana", "from htpasswd"), configured("bob", "x")]);
+    lab.add("ana", Some("from the store"));
+    let ana = lab.verify("ana", "from htpasswd").await.unwrap();
+    assert_eq!(ana.provider, LocalUsers::HTPASSWD);
+    assert_eq!((ana.groups.len(), ana.email), (0, None));
+    assert!(lab.verify("ana", "from the store").await.is_none());
+    assert!(lab.verify("bob", "from htpasswd").await.is_none());
+    assert!(lab.verify("bob", "x").await.is_some());
+    let ana = lab.users.lookup("ana").unwrap().unwrap();
+    assert!(!ana.is_stored() && lab.users.vouches_for(&ana.clone().into_user()));
+    lab.users.set_configured(&[]);
+    assert!(
+        !lab.users.vouches_for(&ana.into_user()),
+        "removed at a reload"
+    );
+    assert!(lab.verify("ana", "from htpasswd").await.is_none());
 }
 
 #[tokio::test]
@@ -190,13 +221,24 @@ async fn a_session_is_vouched_for_while_its_user_stays_the_same() {
 /// T74. Bounds that only a missing hash (tens of milliseconds) could break.
 #[tokio::test]
 async fn unknown_users_cost_as_much_as_wrong_passwords() {
-    let lab = Lab::new(&[configured("bob", "x")]);
+    for htpasswd in [vec![], vec![htpasswd("hal", "x")]] {
+        let mut configured = vec![configured("bob", "x")];
+        let mut names = vec!["ana", "bob", "off", "nobody"];
+        if !htpasswd.is_empty() {
+            names.push("hal");
+            configured.extend(htpasswd);
+        }
+        hold_to_one_cost(&Lab::new(&configured), &names).await;
+    }
+}
+
+async fn hold_to_one_cost(lab: &Lab, names: &[&str]) {
     lab.add("ana", Some("x"));
     lab.add("off", None);
-    let mut best = [std::time::Duration::MAX; 4];
+    let mut best = vec![std::time::Duration::MAX; names.len()];
     // In turn, so that a busy moment of the machine is no name's own.
     for _ in 0..8 {
-        for (best, name) in best.iter_mut().zip(["ana", "bob", "off", "nobody"]) {
+        for (best, name) in best.iter_mut().zip(names) {
             let start = std::time::Instant::now();
             assert!(lab.verify(name, "wrong").await.is_none());
             *best = start.elapsed().min(*best);

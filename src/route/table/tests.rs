@@ -22,6 +22,7 @@ fn route(host: &str, path: &str) -> config::Route {
         token: None,
         access: config::Access::SignedIn,
         strip_prefix: false,
+        require_listener: None,
         max_body: None,
         identity_headers: config::IdentityHeaders::Standard,
         headers: config::HeaderRules::default(),

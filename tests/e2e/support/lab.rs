@@ -48,8 +48,8 @@ pub(crate) struct Builder {
 /// A started labgate.
 struct Server {
     child: Child,
-    /// Where each listener, by name, can be reached.
-    addresses: HashMap<String, SocketAddr>,
+    /// What each listener, by name, says of itself: `127.0.0.1:8000` or `unix:/path`.
+    addresses: HashMap<String, String>,
     output: Output,
     ended: mpsc::Receiver<()>,
 }
@@ -74,7 +74,23 @@ impl Lab {
 
     /// The address of the listener `public`.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.server.addresses["public"]
+        self.listener("public")
+    }
+
+    /// The address of a TCP listener.
+    pub(crate) fn listener(&self, name: &str) -> SocketAddr {
+        self.server.addresses[name].parse().unwrap()
+    }
+
+    /// The path of a unix listener.
+    pub(crate) fn socket(&self, name: &str) -> PathBuf {
+        let address = &self.server.addresses[name];
+        address.strip_prefix("unix:").unwrap().into()
+    }
+
+    /// Where `[admin] address` is bound, in a lab that has one.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.server.addresses["admin"].parse().unwrap()
     }
 
     /// A browser that nobody has used yet.
@@ -112,6 +128,12 @@ impl Lab {
     /// Everything that was printed and logged so far.
     pub(crate) fn output(&self) -> String {
         self.server.output.lock().unwrap().clone()
+    }
+
+    /// Stops it, and looks at what it leaves in its folder.
+    pub(crate) fn stop_then(mut self, look: impl FnOnce()) {
+        self.server.stop();
+        look();
     }
 
     /// Stops it; everything that was printed and logged.
@@ -173,7 +195,7 @@ impl Builder {
     pub(crate) fn start(self) -> Lab {
         let folder = self.folder.path();
         let state = folder.join("state");
-        fs::create_dir(&state).unwrap();
+        fs::create_dir_all(&state).unwrap();
         let base = format!(
             r#"
 [server]
@@ -212,7 +234,8 @@ user = [
             .config
             .matches("[[listener]]\nname = \"public\"")
             .count();
-        let listeners = 1 + further_listeners - same;
+        let admin = self.config.matches("[admin]\naddress").count();
+        let listeners = 1 + further_listeners - same + admin;
         let server = Server::start(command, listeners);
         Lab {
             server,
@@ -283,13 +306,13 @@ impl Server {
 }
 
 /// The name and address in a line that announces a listener.
-fn listening(line: &str) -> Option<(String, SocketAddr)> {
+fn listening(line: &str) -> Option<(String, String)> {
     let (url, name) = line
         .strip_prefix("labgate: listening on ")?
         .split_once(" (")?;
-    let (_, address) = url.split_once("://")?;
+    let address = url.split_once("://").map_or(url, |(_, address)| address);
     let name = name.strip_suffix(')')?;
-    Some((name.to_owned(), address.trim_end_matches('/').parse().ok()?))
+    Some((name.to_owned(), address.to_owned()))
 }
 
 impl Drop for Server {

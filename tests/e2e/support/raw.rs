@@ -1,9 +1,12 @@
 //! Bytes on a socket, for what no good client sends, and the answers that come back.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::Path};
 
 use rustls_pki_types::ServerName;
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::AsyncWriteExt,
+    net::{TcpStream, UnixStream},
+};
 use tokio_rustls::TlsConnector;
 
 use super::{
@@ -71,11 +74,28 @@ impl Connection {
         Self(Wire::new(stream))
     }
 
+    /// Connects to a unix socket.
+    pub(crate) async fn open_unix(path: &Path) -> Self {
+        let stream = within("connect", UnixStream::connect(path)).await;
+        Self(Wire::new(stream.unwrap()))
+    }
+
     /// Connects over TLS to the server that is called `name`.
     pub(crate) async fn open_tls(address: SocketAddr, name: &str, authority: &Authority) -> Self {
-        let stream = within("connect", TcpStream::connect(address))
+        Self::open_tls_behind(address, b"", name, authority).await
+    }
+
+    /// The same, with bytes before the handshake.
+    pub(crate) async fn open_tls_behind(
+        address: SocketAddr,
+        first: &[u8],
+        name: &str,
+        authority: &Authority,
+    ) -> Self {
+        let mut stream = within("connect", TcpStream::connect(address))
             .await
             .unwrap();
+        within("send", stream.write_all(first)).await.unwrap();
         let connector = TlsConnector::from(authority.client());
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let stream = within("TLS handshake", connector.connect(name, stream)).await;

@@ -1,0 +1,128 @@
+use super::*;
+use crate::config::load::parse_str;
+
+const CONFIG: &str = r#"
+[server]
+public_url = "https://lab.example.org"
+[identity.local]
+user = [
+  { name = "ana", password = "correct horse battery", groups = ["analysts"], email = "ana@example.org" },
+  { name = "bo", password = "battery staple" },
+]
+[[route]]
+name = "jupyter"
+host = "jupyter.example.org"
+path = "/lab/"
+upstream = "http://127.0.0.1:8888"
+app = "jupyter"
+token = "s3cret-token"
+access = [{ groups = ["analysts"] }, { networks = ["10.0.0.0/8"], methods = ["GET"] }]
+allow_headers = ["x_hub_signature"]
+request_headers = { X-Api-Key = "s3cret-key" }
+embed = ["https://portal.example.org"]
+"#;
+
+fn asked(url: &str, change: impl FnOnce(&mut Question)) -> Explanation {
+    let mut question = Question {
+        url: url.to_owned(),
+        method: Method::GET,
+        user: None,
+        groups: Vec::new(),
+        from: [192, 0, 2, 1].into(),
+    };
+    change(&mut question);
+    explain(parse_str(CONFIG).unwrap(), &question).unwrap()
+}
+
+fn user(name: &str) -> impl FnOnce(&mut Question) {
+    move |question| question.user = Some(name.to_owned())
+}
+
+const TOOL: &str = "https://jupyter.example.org/lab/tree?token=x&a=1#top";
+
+#[test]
+fn whoever_may_is_told_what_the_tool_gets_and_no_secret() {
+    let explained = asked(TOOL, user("ana"));
+    assert_eq!(explained.answer, Answer::Tool);
+    assert!(!explained.text.contains("s3cret"), "{}", explained.text);
+    insta::assert_snapshot!(explained.text);
+}
+
+#[test]
+fn who_has_to_sign_in_is_told_where() {
+    let explained = asked(TOOL, |_| ());
+    assert_eq!(explained.answer, Answer::Status(StatusCode::SEE_OTHER));
+    insta::assert_snapshot!(explained.text);
+}
+
+#[test]
+fn groups_addresses_and_methods_decide_as_they_are_given() {
+    let denied = Answer::Status(StatusCode::FORBIDDEN);
+    assert_eq!(asked(TOOL, user("bo")).answer, denied);
+    let grouped = |question: &mut Question| {
+        question.user = Some("bo".into());
+        question.groups = vec!["analysts".into()];
+    };
+    assert_eq!(asked(TOOL, grouped).answer, Answer::Tool);
+    let near = |method: Method| {
+        asked(TOOL, |question| {
+            question.from = [10, 0, 0, 1].into();
+            question.method = method;
+        })
+    };
+    assert_eq!(near(Method::GET).answer, Answer::Tool);
+    assert_eq!(
+        near(Method::POST).answer,
+        Answer::Status(StatusCode::UNAUTHORIZED)
+    );
+}
+
+#[test]
+fn what_reaches_no_tool_says_why() {
+    for (url, status, part) in [
+        ("https://other.example.org/", 421, "neither the host of"),
+        ("https://jupyter.example.org/x", 404, "are at /lab/"),
+        ("https://jupyter.example.org/lab", 308, "308 to /lab/"),
+        (
+            "https://jupyter.example.org/lab/%2e%2e/",
+            400,
+            "dot segment",
+        ),
+        (
+            "https://jupyter.example.org/lab/%zz",
+            400,
+            "percent-encoding",
+        ),
+        ("https://jupyter.example.org/lab/a b", 400, "spaces"),
+        ("https://jupyter.example.org/lab/`", 400, "odd characters"),
+        ("https://a@jupyter.example.org/lab/", 400, "host"),
+        ("/", 303, "home page"),
+        ("/nothing", 404, "no route is on lab.example.org"),
+    ] {
+        let explained = asked(url, user("ana"));
+        let status = StatusCode::from_u16(status).unwrap();
+        assert_eq!(explained.answer, Answer::Status(status), "{url}");
+        assert!(explained.text.contains(part), "{url}: {}", explained.text);
+    }
+    for url in [
+        "/.labgate/sign-in",
+        "https://other.example.org/.labgate/live",
+    ] {
+        assert_eq!(asked(url, |_| ()).answer, Answer::Ours, "{url}");
+    }
+}
+
+#[test]
+fn what_is_no_address_is_told() {
+    let question = |url: &str| Question {
+        url: url.to_owned(),
+        method: Method::GET,
+        user: None,
+        groups: Vec::new(),
+        from: [127, 0, 0, 1].into(),
+    };
+    for url in ["lab.example.org", "ftp://lab.example.org/", "http:///x", ""] {
+        let asked = explain(parse_str(CONFIG).unwrap(), &question(url));
+        assert!(matches!(asked, Err(Error::Url(_))), "{url}");
+    }
+}

@@ -1,0 +1,126 @@
+//! What becomes of a request that found its route: the order of all checks that need no waiting.
+//!
+//! In: a [`Case`], all that is known of request and visitor. Out: a [`Verdict`]; its yes carries the
+//! permit. The gateway does what it says, `labgate explain` tells it in words: neither can decide
+//! otherwise than the other. Not here: the checks themselves (`policy`, `auth`), and limits that
+//! depend on what else is going on (streams of one user, sizes of bodies).
+
+use http::{HeaderMap, Method, Response};
+
+use crate::{
+    auth::{
+        challenge::Target,
+        cors::Cors,
+        navigation::{self, Navigation},
+        origin::{self, CrossSite, CrossSiteRefusal},
+    },
+    client::ClientAddr,
+    http::site::{Host, PublicUrl},
+    policy::{Decision, Permit, Who},
+    reject::{Reject, SignIn},
+    route::RoutePath,
+    runtime::Route,
+};
+
+/// What is known of a request when its route is.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// Who sent it.
+    pub client: ClientAddr,
+    /// The host that was asked.
+    pub host: &'a Host,
+    /// The path that was asked for.
+    pub path: &'a RoutePath<'a>,
+    /// The main address.
+    pub public: &'a PublicUrl,
+    /// What it matched.
+    pub route: &'a Route,
+    /// Whether the path is the route's own but for the slash at its end.
+    pub lacks_slash: bool,
+    /// Whether it is a WebSocket handshake.
+    pub websocket: bool,
+    /// Who is signed in.
+    pub who: Option<Who<'a>>,
+}
+
+/// What becomes of a request.
+#[derive(Debug)]
+pub enum Verdict<'a> {
+    /// 308: the path gets its slash.
+    AddSlash,
+    /// It goes to the tool.
+    Allowed(Permit<'a>),
+    /// 403: nobody may have this of the tool.
+    Blocked,
+    /// 403: another site made the browser send it.
+    CrossSite(CrossSiteRefusal),
+    /// 403: policy says no.
+    Denied,
+    /// A question of the browser about a listed origin, and our answer.
+    Preflight(Response<()>),
+    /// Whoever is signed in might pass, see [`sign_in`].
+    SignIn,
+}
+
+impl<'a> Case<'a> {
+    /// Judges a request. No allocation, but for a preflight and an origin of ours.
+    pub fn judge(&self, method: &Method, headers: &HeaderMap) -> Verdict<'a> {
+        let Self { route, who, .. } = *self;
+        let preflight = |cors: &Cors| cors.preflight(method, headers);
+        if let Some(answer) = route.rules.cors().and_then(preflight) {
+            return Verdict::Preflight(answer);
+        }
+        let permit = match route.policy.decide(who, self.client, method) {
+            Decision::Allowed(permit) => permit,
+            Decision::Denied => return Verdict::Denied,
+            Decision::SignIn => return Verdict::SignIn,
+        };
+        if let Err(refusal) = self.check_origin(method, headers) {
+            return Verdict::CrossSite(refusal);
+        }
+        if self.lacks_slash {
+            return Verdict::AddSlash;
+        }
+        if route.rules.adapter().blocks(method, self.path) {
+            return Verdict::Blocked;
+        }
+        Verdict::Allowed(permit)
+    }
+
+    fn check_origin(&self, method: &Method, headers: &HeaderMap) -> Result<(), CrossSiteRefusal> {
+        let route = self.route;
+        // What lets a request pass is our cookie, an address, or what we add: other sites could
+        // borrow each of them.
+        let lent = self.who.is_some() || !route.policy.is_public() || route.rules.lends();
+        let rules = CrossSite {
+            origin: &self.public.origin_of(self.host),
+            tool_host: *self.host != self.public.host,
+            websocket: self.websocket,
+            cookie_is_credential: lent,
+            embed: &route.config.headers.embed,
+        };
+        origin::check(method, headers, rules)
+    }
+}
+
+/// How a visitor without a session is told to sign in (DESIGN §4.3). `asked` is path and query, byte
+/// for byte.
+pub fn sign_in(
+    target: Target<'_>,
+    method: &Method,
+    headers: &HeaderMap,
+    asked: Option<&http::uri::PathAndQuery>,
+) -> Reject {
+    let page = match navigation::kind(method, headers) {
+        Navigation::Document => {
+            let asked = asked.map_or("/", |asked| asked.as_str());
+            return Reject::Redirect(target.redirect(asked, headers));
+        }
+        Navigation::Framed | Navigation::Post => true,
+        Navigation::No => false,
+    };
+    Reject::SignIn(SignIn {
+        url: target.sign_in_url(),
+        page,
+    })
+}

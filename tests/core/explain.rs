@@ -1,0 +1,350 @@
+//! `labgate explain` says what the server then does.
+//!
+//! One server with two people signed in on every host; each case reloads it with a configuration
+//! made up from a few parts, asks, and compares.
+
+use std::{cell::RefCell, fmt::Write as _, net::TcpListener, thread};
+
+use labgate::{
+    clock::Clock,
+    config::{Config, load::parse_str},
+    explain::{Answer, Question, explain},
+    runtime::{Options, Server},
+    session::nonce_hash,
+    telemetry::Format,
+};
+use proptest::{prelude::*, test_runner::TestRunner};
+
+use crate::wire::Wire;
+
+const MAIN: &str = "lab.test";
+const HOSTS: [&str; 4] = [MAIN, "tool.lab.test", "a.b.lab.test", "other.test"];
+const USERS: [&str; 2] = ["ana", "bo"];
+
+/// What a browser says when a person typed the address.
+const PERSON: &str = "accept: text/html\r\nsec-fetch-dest: document\r\nsec-fetch-mode: navigate\r\n\
+                      sec-fetch-site: none\r\n";
+
+#[derive(Clone, Debug)]
+struct Route {
+    host: &'static str,
+    path: &'static str,
+    access: &'static str,
+    lines: &'static str,
+}
+
+#[derive(Clone, Debug)]
+struct Asked {
+    host: String,
+    path: String,
+    method: &'static str,
+    user: Option<usize>,
+}
+
+fn route() -> impl Strategy<Value = Route> {
+    let host = prop::sample::select(vec![
+        "lab.test",
+        "tool.lab.test",
+        "*.lab.test",
+        "*.b.lab.test",
+    ]);
+    let path = prop::sample::select(vec!["/", "/a", "/a/", "/a/b", "/a/b/", "/api"]);
+    let access = prop::sample::select(vec![
+        "\"public\"",
+        "\"signed-in\"",
+        "{ users = [\"ana\"] }",
+        "{ groups = [\"analysts\"] }",
+        "{ emails = [\"*@example.org\"], methods = [\"GET\"] }",
+        "{ networks = [\"127.0.0.0/8\"] }",
+        "{ networks = [\"10.0.0.0/8\"] }",
+        "[{ users = [\"bo\"] }, { networks = [\"127.0.0.1\"], methods = [\"GET\", \"HEAD\"] }]",
+        "[{ methods = [\"POST\"] }, { groups = [\"none\"] }]",
+    ]);
+    let lines = prop::sample::select(vec![
+        "",
+        "strip_prefix = true",
+        "app = \"jupyter\"",
+        "app = \"jupyter\"\ntoken = \"a-token-of-ours\"",
+        "request_headers = { X-Key = \"ours\" }",
+        "upstream_host = \"upstream\"",
+        "cors = [\"https://app.example\"]",
+        "embed = [\"https://portal.example\"]",
+    ]);
+    (host, path, access, lines).prop_map(|(host, path, access, lines)| Route {
+        host,
+        path,
+        access,
+        lines,
+    })
+}
+
+fn asked() -> impl Strategy<Value = Asked> {
+    let host = prop::sample::select(vec![
+        "lab.test",
+        "lab.test",
+        "tool.lab.test",
+        "a.b.lab.test",
+        "LAB.test.:81",
+        "tool.lab.test",
+        "tool.lab.test:8000",
+        "a.b.lab.test",
+        "other.test",
+        "b.lab.test",
+        "lab..test",
+        "127.0.0.1",
+        "[::1]:80",
+    ]);
+    let piece = prop::sample::select(vec![
+        "/",
+        "a",
+        "b",
+        "/a",
+        "/b",
+        "/a/",
+        "/a/b",
+        "/api",
+        "/api/shutdown",
+        "/.labgate",
+        "live",
+        "ready",
+        "//",
+        "/.",
+        "/..",
+        "%2e",
+        "%2F",
+        "%5c",
+        "%zz",
+        ";x",
+        "%00",
+        "\\",
+        "`",
+        "\"",
+        "|",
+        "?q=1",
+        "?token=x",
+        "%2elabgate",
+        "ä",
+    ]);
+    let path =
+        prop::collection::vec(piece, 0..4).prop_map(|pieces| format!("/{}", pieces.concat()));
+    let plain = prop::sample::select(vec![
+        "/", "/a", "/a/", "/a/x", "/a/b", "/a/b/c", "/api", "/x",
+    ]);
+    let path = prop_oneof![4 => plain.prop_map(str::to_owned), 3 => path];
+    let method = prop::sample::select(vec!["GET", "GET", "HEAD", "POST", "OPTIONS", "BREW"]);
+    let user = prop::option::weighted(0.7, 0..USERS.len());
+    (host, path, method, user).prop_map(|(host, path, method, user)| Asked {
+        host: host.to_owned(),
+        path: path.replacen("//", "/", 1),
+        method,
+        user,
+    })
+}
+
+struct Lab {
+    server: Server,
+    upstreams: Vec<u16>,
+    /// By user and host, as `name=value`.
+    cookies: RefCell<Vec<(usize, &'static str, String)>>,
+    state: tempfile::TempDir,
+}
+
+impl Lab {
+    fn start() -> Self {
+        let state = tempfile::tempdir().unwrap();
+        let upstreams: Vec<u16> = (0..7).map(upstream).collect();
+        let routes = [("tool.lab.test", "/"), ("*.lab.test", "/")].map(|(host, path)| Route {
+            host,
+            path,
+            access: "\"signed-in\"",
+            lines: "",
+        });
+        let config = config(&state, &upstreams, &routes);
+        let options = Options {
+            clock: Clock::default(),
+            log_format: Format::Json,
+            access_log: Some(tempfile::tempfile().unwrap().into()),
+        };
+        let lab = Self {
+            server: Server::start(config, &options).unwrap(),
+            upstreams,
+            cookies: RefCell::default(),
+            state,
+        };
+        for user in 0..USERS.len() {
+            lab.sign_in(user);
+        }
+        lab
+    }
+
+    fn connect(&self) -> Wire {
+        Wire::open(self.server.listeners()[0].address.tcp().unwrap())
+    }
+
+    /// Signs in on the main host, and enters the others.
+    fn sign_in(&self, user: usize) {
+        let form = self.connect().get(MAIN, "/.labgate/sign-in", "");
+        let fields = format!(
+            "username={}&password=correct+horse+battery&csrf={}",
+            USERS[user],
+            form.hidden("csrf")
+        );
+        let answer = self
+            .connect()
+            .post(MAIN, "/.labgate/sign-in", &form.cookie(), &fields);
+        assert_eq!(answer.status, 303, "{}", answer.text());
+        let main = answer.cookie();
+        for host in HOSTS.iter().filter(|host| host.ends_with(".lab.test")) {
+            let nonce = "n".repeat(22);
+            let away = format!(
+                "/.labgate/sign-in?return=http%3A//{host}/&nonce={}",
+                nonce_hash(&nonce)
+            );
+            let back = self
+                .connect()
+                .get(MAIN, &away, &format!("cookie: {main}\r\n"));
+            let location = back.field("location").unwrap().to_owned();
+            let path = location.strip_prefix(&format!("http://{host}")).unwrap();
+            let cookie = format!("cookie: labgate-enter={nonce}\r\n");
+            let entered = self.connect().get(host, path, &cookie);
+            assert_eq!(entered.status, 303, "{}", entered.text());
+            let known = (user, *host, entered.cookie());
+            self.cookies.borrow_mut().push(known);
+        }
+        self.cookies.borrow_mut().push((user, MAIN, main));
+    }
+
+    fn cookie(&self, asked: &Asked) -> String {
+        let name = asked.host.to_lowercase();
+        let name = name.split(':').next().unwrap().trim_end_matches('.');
+        let cookies = self.cookies.borrow();
+        let known = cookies
+            .iter()
+            .find(|(user, host, _)| Some(*user) == asked.user && *host == name);
+        known.map_or_else(String::new, |(_, _, cookie)| {
+            format!("cookie: {cookie}\r\n")
+        })
+    }
+
+    /// Status and route of what really happens.
+    fn happens(&self, asked: &Asked) -> (u16, Option<String>, Option<String>) {
+        let cookie = self.cookie(asked);
+        let mut wire = self.connect();
+        wire.send(format!(
+            "{} {} HTTP/1.1\r\nhost: {}\r\n{cookie}{PERSON}connection: close\r\n\r\n",
+            asked.method, asked.path, asked.host
+        ));
+        let answer = wire.answer();
+        let tool = answer.field("x-tool").map(str::to_owned);
+        let location = answer.field("location").map(str::to_owned);
+        (answer.status, tool, location)
+    }
+}
+
+fn config(state: &tempfile::TempDir, upstreams: &[u16], routes: &[Route]) -> Config {
+    let mut text = format!(
+        "[server]\npublic_url = \"http://{MAIN}\"\nstate_dir = \"{}\"\nworkers = 1\n\
+         [[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n\
+         [identity.local]\nuser = [\n\
+         {{ name = \"ana\", password = \"correct horse battery\", groups = [\"analysts\"] }},\n\
+         {{ name = \"bo\", password = \"correct horse battery\", email = \"bo@example.org\" }}]\n",
+        state.path().display()
+    );
+    let mut taken: Vec<(&str, &str)> = Vec::new();
+    for (place, route) in routes.iter().enumerate() {
+        let at = (route.host, route.path.trim_end_matches('/'));
+        if taken.contains(&at) {
+            continue;
+        }
+        taken.push(at);
+        let Route {
+            host,
+            path,
+            access,
+            lines,
+        } = route;
+        writeln!(
+            text,
+            "[[route]]\nname = \"r{place}\"\nhost = \"{host}\"\npath = \"{path}\"\n\
+             access = {access}\nupstream = \"http://127.0.0.1:{}\"\n{lines}",
+            upstreams[place]
+        )
+        .unwrap();
+    }
+    parse_str(&text).unwrap_or_else(|problems| panic!("{problems}\n{text}"))
+}
+
+/// A tool that says which one it is.
+fn upstream(place: usize) -> u16 {
+    use std::io::{BufRead, BufReader, Write};
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            thread::spawn(move || {
+                let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+                if lines.any(|line| line.is_empty()) {
+                    let answer = format!(
+                        "HTTP/1.1 204 No Content\r\nx-tool: r{place}\r\nconnection: close\r\n\r\n"
+                    );
+                    drop((&stream).write_all(answer.as_bytes()));
+                }
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn what_is_explained_is_what_happens() {
+    let lab = Lab::start();
+    let cases = ProptestConfig {
+        cases: 600,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let mut runner = TestRunner::new(cases);
+    let strategy = (
+        prop::collection::vec(route(), 0..7),
+        prop::collection::vec(asked(), 1..6),
+    );
+    let tools = RefCell::new(0);
+    let result = runner.run(&strategy, |(routes, requests)| {
+        let config = config(&lab.state, &lab.upstreams, &routes);
+        lab.server.reload(config.clone()).unwrap();
+        for asked in requests {
+            let question = Question {
+                url: format!("http://{}{}", asked.host, asked.path),
+                method: asked.method.parse().unwrap(),
+                user: (!lab.cookie(&asked).is_empty())
+                    .then(|| USERS[asked.user.unwrap()].to_owned()),
+                groups: Vec::new(),
+                from: [127, 0, 0, 1].into(),
+            };
+            let explained = explain(config.clone(), &question).unwrap();
+            let (status, tool, location) = lab.happens(&asked);
+            let text = &explained.text;
+            match explained.answer {
+                Answer::Tool => {
+                    prop_assert_eq!(status, 204, "{}", text);
+                    prop_assert_eq!(&tool, &explained.route, "{}", text);
+                    *tools.borrow_mut() += 1;
+                }
+                Answer::Ours => prop_assert_eq!(tool, None, "{}", text),
+                Answer::Status(said) => {
+                    prop_assert_eq!(tool, None, "{}", text);
+                    prop_assert_eq!(status, said.as_u16(), "{}", text);
+                    if let Some(location) = location {
+                        let location = location.split("&nonce=").next().unwrap();
+                        prop_assert!(text.contains(location), "{location}: {text}");
+                    }
+                }
+            }
+        }
+        Ok(())
+    });
+    result.unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(*tools.borrow() > 50, "most cases reach nothing");
+    lab.server.stop();
+}
