@@ -51,6 +51,7 @@ struct Server {
     /// What each listener, by name, says of itself: `127.0.0.1:8000` or `unix:/path`.
     addresses: HashMap<String, String>,
     output: Output,
+    /// Disconnected when its output and its log have ended.
     ended: mpsc::Receiver<()>,
 }
 
@@ -261,7 +262,9 @@ impl Server {
         let mut child = command.spawn().expect("the binary starts");
         let output = Output::default();
         let (lines, printed) = mpsc::channel();
-        let (end, ended) = mpsc::channel();
+        // Never sent on: it is over when both readers have dropped their end.
+        let (end, ended) = mpsc::channel::<()>();
+        let open = end.clone();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         let copy = output.clone();
         thread::spawn(move || {
@@ -269,8 +272,7 @@ impl Server {
                 *copy.lock().unwrap() += &format!("{line}\n");
                 drop(lines.send(line));
             }
-            // Nobody waits for it while the server runs.
-            end.send(()).unwrap_or_default();
+            drop(end);
         });
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let copy = output.clone();
@@ -278,6 +280,7 @@ impl Server {
             for line in stderr.lines().map_while(Result::ok) {
                 *copy.lock().unwrap() += &format!("{line}\n");
             }
+            drop(open);
         });
         let mut server = Self {
             child,
@@ -298,7 +301,8 @@ impl Server {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             kill_process(pid, Signal::TERM).unwrap_or_default();
         }
-        if self.ended.recv_timeout(DEADLINE).is_err() {
+        // All that it printed and logged is read by then.
+        if self.ended.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
             drop(self.child.kill());
         }
         drop(self.child.wait());
