@@ -76,15 +76,10 @@ fn host() -> Host {
 }
 
 fn rules(path: &str, strip_prefix: bool, app: App) -> Rules {
-    let site = PublicUrl {
-        https: true,
-        host: host(),
-        port: None,
-    };
     let route = Route {
         name: "jupyter".to_owned(),
         title: String::new(),
-        host: HostPattern::Exact(host()),
+        host: Some(HostPattern::Exact(host())),
         path: path.to_owned(),
         upstreams: vec![Upstream::Http {
             host: "127.0.0.1".to_owned(),
@@ -103,7 +98,7 @@ fn rules(path: &str, strip_prefix: bool, app: App) -> Rules {
         response_timeout: None,
         stall_timeout: None,
     };
-    Rules::compile(RouteId::new(0), &route, &site).unwrap_or_else(|_| unreachable!())
+    Rules::compile(RouteId::new(0), &route).unwrap_or_else(|_| unreachable!())
 }
 
 fn request_rewrite(criterion: &mut Criterion) {
@@ -148,9 +143,15 @@ fn request_rewrite(criterion: &mut Criterion) {
             );
         });
     }
-    let (rules, host, headers) = (rules("/", false, App::Jupyter), host(), fields(&ANSWER));
+    let (rules, headers) = (rules("/", false, App::Jupyter), fields(&ANSWER));
+    let site = PublicUrl {
+        https: true,
+        host: host(),
+        port: None,
+    };
     let answered = Answered {
-        host: &host,
+        host: &site.host,
+        site: &site,
         authenticated: true,
         reader: None,
     };

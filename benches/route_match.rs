@@ -8,7 +8,10 @@ use std::{hint::black_box, time::Duration};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use labgate::{
     config::{Access, App, HeaderRules, HostPattern, IdentityHeaders, Route, Upstream},
-    http::site::{Host, PublicUrl},
+    http::{
+        site::{Host, PublicUrl},
+        sites::Sites,
+    },
     route::{RoutePath, RouteTable},
 };
 
@@ -25,7 +28,7 @@ fn table(size: usize) -> RouteTable {
         .map(|user| Route {
             name: format!("user-{user}"),
             title: String::new(),
-            host: HostPattern::Exact(host()),
+            host: Some(HostPattern::Exact(host())),
             path: format!("/user/{user:05}/"),
             upstreams: vec![Upstream::Http {
                 host: "127.0.0.1".to_owned(),
@@ -50,7 +53,7 @@ fn table(size: usize) -> RouteTable {
         host: host(),
         port: None,
     };
-    RouteTable::new(&routes, &url)
+    RouteTable::new(&routes, &Sites::new(url, Vec::new()))
 }
 
 fn route_match(criterion: &mut Criterion) {

@@ -34,7 +34,7 @@ use crate::{
         gate::{self, Head, InFlight, Refusal},
         names,
         redirect::{Redirect, header_value},
-        site::{Host, authority},
+        site::{Host, PublicUrl, authority},
     },
     listener::{Conn, conn::PendingTunnel, http2::Stream},
     pages::{self, OwnRequest},
@@ -130,14 +130,18 @@ async fn route(
     let leads = match view.table.lead(host.as_ref(), &path) {
         Ok(Leads::Health) => return Ok(health()),
         // Nobody is recognized on a host that is not ours.
-        Err(error @ (NotFound::BadPath(_) | NotFound::UnknownHost)) => return Err(error.into()),
+        Err(NotFound::UnknownHost) => {
+            return Err(verdict::unknown_host(&view.sites, host.as_ref(), &request));
+        }
+        Err(error @ NotFound::BadPath(_)) => return Err(error.into()),
         leads => leads,
     };
     let host = host.ok_or(Reject::UnknownHost)?;
+    let site = view.sites.of(&host);
     let entry = exchange.conn().entry();
-    // After a reload the main address may no longer be https: that would be a circle.
-    if entry.redirect_https && view.public.https {
-        return Err(Reject::Redirect(to_https(view, &host, &target)));
+    // To a site on plain http that would be a circle.
+    if entry.redirect_https && site.https {
+        return Err(Reject::Redirect(to_https(site, &host, &target)));
     }
     let leads = match leads {
         // A route of another listener is not there.
@@ -148,17 +152,15 @@ async fn route(
         leads => leads,
     };
     let worker = exchange.worker();
-    if let Some(visitor) = worker
-        .visitors
-        .find(request.headers(), &host, view.public.https)
-    {
+    if let Some(visitor) = worker.visitors.find(request.headers(), &host, site.https) {
         exchange.recognize(visitor);
     }
     let asked = Asking {
         view,
         exchange,
         client,
-        host,
+        site,
+        host: &host,
         path,
         head,
     };
@@ -169,7 +171,7 @@ async fn route(
         Ok(Leads::Health) => Ok(health()),
         Ok(Leads::Home) => Err(Reject::Redirect(Redirect {
             status: StatusCode::SEE_OTHER,
-            location: header_value(&view.home),
+            location: header_value(&own::home(site)),
             cookie: None,
         })),
         Err(error) => Err(error.into()),
@@ -183,12 +185,12 @@ fn is_behind(view: &View, found: Found, listener: &str) -> bool {
     route.is_some_and(|route| route.is_behind(listener))
 }
 
-/// The same place at its https address, which has the port of `public_url`.
-fn to_https(view: &View, host: &Host, target: &Uri) -> Redirect {
+/// The same place at its https address, which has the port of its site.
+fn to_https(site: &PublicUrl, host: &Host, target: &Uri) -> Redirect {
     let path = target.path_and_query().map_or("/", |path| path.as_str());
     Redirect {
         status: StatusCode::PERMANENT_REDIRECT,
-        location: header_value(&format!("{}{path}", view.public.origin_of(host))),
+        location: header_value(&format!("{}{path}", site.origin_of(host))),
         cookie: None,
     }
 }
@@ -198,7 +200,9 @@ struct Asking<'a> {
     view: &'a Rc<View>,
     exchange: &'a Rc<Exchange>,
     client: Client,
-    host: Host,
+    /// The site of `host`.
+    site: &'a PublicUrl,
+    host: &'a Host,
     path: RoutePath<'a>,
     head: Head,
 }
@@ -235,9 +239,9 @@ impl Asking<'_> {
     ) -> Result<Permit<'s>, Box<Result<Response<ResponseBody>, Reject>>> {
         let case = Case {
             client: self.client.addr,
-            host: &self.host,
+            host: self.host,
             path: &self.path,
-            public: &self.view.public,
+            site: self.site,
             route,
             lacks_slash,
             websocket: self.head.upgrade,
@@ -251,8 +255,8 @@ impl Asking<'_> {
             Verdict::Preflight(answer) => Ok(self.preflighted(answer)),
             Verdict::SignIn => {
                 let target = challenge::Target {
-                    public: &self.view.public,
-                    host: &self.host,
+                    site: self.site,
+                    host: self.host,
                 };
                 let asked = request.uri().path_and_query();
                 let (method, headers) = (request.method(), request.headers());
@@ -278,7 +282,7 @@ impl Asking<'_> {
         let host = exchange.host.as_ref().ok_or(Reject::UnknownHost)?;
         let arrived = Arrived {
             client: self.client.addr,
-            https: self.client.https.unwrap_or(self.view.public.https),
+            https: self.client.https.unwrap_or(self.site.https),
             host,
             request_id: &exchange.id.header(),
             websocket: self.head.upgrade,
@@ -344,7 +348,8 @@ impl Asking<'_> {
     fn answered<'a>(&'a self, reader: Option<&'a HeaderValue>) -> Answered<'a> {
         Answered {
             reader,
-            host: &self.host,
+            host: self.host,
+            site: self.site,
             authenticated: self.exchange.visitor.get().is_some(),
         }
     }
@@ -368,8 +373,8 @@ impl Asking<'_> {
     async fn own_page(&self, request: Request<Incoming>) -> Result<Response<ResponseBody>, Reject> {
         // Sign-in has no session yet, and must not be forged across sites either.
         let rules = CrossSite {
-            origin: &self.view.public.origin_of(&self.host),
-            tool_host: self.host != self.view.public.host,
+            origin: &self.site.origin_of(self.host),
+            tool_host: *self.host != self.site.host,
             websocket: self.head.upgrade,
             cookie_is_credential: true,
             embed: &[],
@@ -440,8 +445,12 @@ fn refuse(
     if !matches!(reject, Reject::Redirect(_) | Reject::SignIn(_)) {
         exchange.failed(|| chain(reject));
     }
+    let host = exchange.host.as_ref().and_then(|host| host.to_str().ok());
+    let host = host.and_then(|host| Host::parse_authority(host).ok());
+    let sites = &view.sites;
     let response = reject.response(&Asked {
         runtime: view,
+        site: host.map_or(sites.main(), |(host, _)| sites.of(&host)),
         html: shown.html,
         framed: shown.framed,
         id: exchange.id,

@@ -14,9 +14,9 @@ use http::{
 use crate::{
     app::scrub,
     auth::origin::CrossSiteRefusal,
-    http::{gate::Refusal, redirect::Redirect},
+    http::{gate::Refusal, redirect::Redirect, site::PublicUrl},
     rewrite,
-    route::{BadPath, NotFound},
+    route::{BadPath, NotFound, own},
     runtime::{Route, Runtime},
     telemetry::RequestId,
     tunnel::Stop,
@@ -103,6 +103,8 @@ pub struct SignIn {
 pub struct Asked<'a> {
     /// The configuration that the request began with.
     pub runtime: &'a Runtime,
+    /// The site of the host that was asked.
+    pub site: &'a PublicUrl,
     /// Whether the client's `Accept` names `text/html`.
     pub html: bool,
     /// Whether the answer is shown in a frame.
@@ -133,7 +135,7 @@ impl Reject {
         let page = problem.page(&Circumstances {
             request_id: asked.id.to_string(),
             address: Some(asked.address.clone()),
-            home: asked.runtime.home.clone(),
+            home: own::home(asked.site),
         });
         let html = match self {
             Self::SignIn(sign_in) => sign_in.page,
@@ -154,7 +156,7 @@ impl Reject {
         *response.status_mut() = problem.status();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        ui::security_headers(headers, look, framing, asked.runtime.public.https);
+        ui::security_headers(headers, look, framing, asked.site.https);
         if let Some(after) = problem.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(ui::whole_seconds(after)));
         }
@@ -199,7 +201,7 @@ impl Reject {
                 tool: tool(),
             },
             Self::Stopped(Stop::SessionEnded) => Problem::SignInRequired {
-                sign_in: asked.runtime.home.clone(),
+                sign_in: own::home(asked.site),
             },
             Self::Stopped(Stop::ShuttingDown) => Problem::ShuttingDown,
             Self::TooLarge { limit } => Problem::BodyTooLarge { limit: *limit },

@@ -5,7 +5,7 @@
 //! otherwise than the other. Not here: the checks themselves (`policy`, `auth`), and limits that
 //! depend on what else is going on (streams of one user, sizes of bodies).
 
-use http::{HeaderMap, Method, Response};
+use http::{HeaderMap, Method, Request, Response, StatusCode, uri::PathAndQuery};
 
 use crate::{
     auth::{
@@ -15,7 +15,11 @@ use crate::{
         origin::{self, CrossSite, CrossSiteRefusal},
     },
     client::ClientAddr,
-    http::site::{Host, PublicUrl},
+    http::{
+        redirect::{Redirect, header_value},
+        site::{Host, PublicUrl},
+        sites::Sites,
+    },
     policy::{Decision, Permit, Who},
     reject::{Reject, SignIn},
     route::RoutePath,
@@ -31,8 +35,8 @@ pub struct Case<'a> {
     pub host: &'a Host,
     /// The path that was asked for.
     pub path: &'a RoutePath<'a>,
-    /// The main address.
-    pub public: &'a PublicUrl,
+    /// The site of that host.
+    pub site: &'a PublicUrl,
     /// What it matched.
     pub route: &'a Route,
     /// Whether the path is the route's own but for the slash at its end.
@@ -93,8 +97,8 @@ impl<'a> Case<'a> {
         // borrow each of them.
         let lent = self.who.is_some() || !route.policy.is_public() || route.rules.lends();
         let rules = CrossSite {
-            origin: &self.public.origin_of(self.host),
-            tool_host: *self.host != self.public.host,
+            origin: &self.site.origin_of(self.host),
+            tool_host: *self.host != self.site.host,
             websocket: self.websocket,
             cookie_is_credential: lent,
             embed: &route.config.headers.embed,
@@ -109,7 +113,7 @@ pub fn sign_in(
     target: Target<'_>,
     method: &Method,
     headers: &HeaderMap,
-    asked: Option<&http::uri::PathAndQuery>,
+    asked: Option<&PathAndQuery>,
 ) -> Reject {
     let page = match navigation::kind(method, headers) {
         Navigation::Document => {
@@ -122,5 +126,24 @@ pub fn sign_in(
     Reject::SignIn(SignIn {
         url: target.sign_in_url(),
         page,
+    })
+}
+
+/// What becomes of a request to a host that is not ours: 421 without a word about ours. But whoever
+/// typed a loopback address where this machine's own name is a main host goes on there, byte for byte:
+/// a cookie of the one would be none of the other (SECURITY T53).
+pub fn unknown_host<B>(sites: &Sites, host: Option<&Host>, request: &Request<B>) -> Reject {
+    let Some(site) = host.and_then(|host| sites.meant_by(host)) else {
+        return Reject::UnknownHost;
+    };
+    if navigation::kind(request.method(), request.headers()) != Navigation::Document {
+        return Reject::UnknownHost;
+    }
+    let asked = request.uri().path_and_query();
+    let asked = asked.map_or("/", PathAndQuery::as_str);
+    Reject::Redirect(Redirect {
+        status: StatusCode::TEMPORARY_REDIRECT,
+        location: header_value(&format!("{site}{asked}")),
+        cookie: None,
     })
 }

@@ -1,6 +1,6 @@
 //! How a visitor without a session is sent to sign in, and the nonce that binds the way back.
 //!
-//! On the main host that is a plain redirect. Another host sets a nonce cookie of its own and sends
+//! On a main host that is a plain redirect. Another host sets a nonce cookie of its own and sends
 //! the nonce's hash along; the one-time code that comes back is good only together with that cookie,
 //! so that a code planted by somebody else signs nobody in (SECURITY T94).
 
@@ -23,8 +23,8 @@ use crate::{
 /// Where the visitor wanted to go.
 #[derive(Clone, Copy, Debug)]
 pub struct Target<'a> {
-    /// The main address.
-    pub public: &'a PublicUrl,
+    /// The site of that host: where its visitors sign in.
+    pub site: &'a PublicUrl,
     /// The host that was asked.
     pub host: &'a Host,
 }
@@ -32,28 +32,25 @@ pub struct Target<'a> {
 impl Target<'_> {
     /// The redirect for a navigation to `path` (origin form with its query, byte for byte).
     pub fn redirect(&self, path: &str, headers: &HeaderMap) -> Redirect {
-        if *self.host == self.public.host {
+        if *self.host == self.site.host {
             return see_other(&format!("{}?return={}", own::SIGN_IN, encoded(path)), None);
         }
-        let (nonce, cookie) =
-            match names::named(headers, names::enter_name(self.public.https)).next() {
-                // Tabs that are sent away together share one nonce.
-                Some(nonce) if is_nonce(nonce) => (nonce.to_owned(), None),
-                _ => {
-                    let nonce = URL_SAFE_NO_PAD.encode(random::<16>());
-                    let cookie = helper_cookie(
-                        names::enter_name(self.public.https),
-                        &nonce,
-                        self.public.https,
-                    );
-                    (nonce, Some(cookie))
-                }
-            };
+        let (nonce, cookie) = match names::named(headers, names::enter_name(self.site.https)).next()
+        {
+            // Tabs that are sent away together share one nonce.
+            Some(nonce) if is_nonce(nonce) => (nonce.to_owned(), None),
+            _ => {
+                let nonce = URL_SAFE_NO_PAD.encode(random::<16>());
+                let cookie =
+                    helper_cookie(names::enter_name(self.site.https), &nonce, self.site.https);
+                (nonce, Some(cookie))
+            }
+        };
         let url = format!(
             "{}{}?return={}&nonce={}",
-            self.public.origin(),
+            self.site.origin(),
             own::SIGN_IN,
-            encoded(&format!("{}{path}", self.public.origin_of(self.host))),
+            encoded(&format!("{}{path}", self.site.origin_of(self.host))),
             nonce_hash(&nonce),
         );
         see_other(&url, cookie)
@@ -61,14 +58,14 @@ impl Target<'_> {
 
     /// The sign-in page for what is no navigation: it leads back to the start of this host.
     pub fn sign_in_url(&self) -> String {
-        let start = if *self.host == self.public.host {
+        let start = if *self.host == self.site.host {
             "/".to_owned()
         } else {
-            format!("{}/", self.public.origin_of(self.host))
+            format!("{}/", self.site.origin_of(self.host))
         };
         format!(
             "{}{}?return={}",
-            self.public.origin(),
+            self.site.origin(),
             own::SIGN_IN,
             encoded(&start)
         )
@@ -129,7 +126,7 @@ mod tests {
     fn the_main_host_needs_no_nonce() {
         let (public, _) = lab();
         let target = Target {
-            public: &public,
+            site: &public,
             host: &public.host,
         };
         let redirect = target.redirect("/a%2520b?u=a%26b%3Dc", &HeaderMap::new());
@@ -144,7 +141,7 @@ mod tests {
     fn another_host_sends_the_hash_of_a_nonce_that_its_cookie_holds() {
         let (public, host) = lab();
         let redirect = Target {
-            public: &public,
+            site: &public,
             host: &host,
         }
         .redirect("/lab", &HeaderMap::new());
@@ -171,7 +168,7 @@ mod tests {
     fn tabs_that_are_sent_away_together_share_one_nonce() {
         let (public, host) = lab();
         let target = Target {
-            public: &public,
+            site: &public,
             host: &host,
         };
         let first = target.redirect("/lab", &HeaderMap::new());

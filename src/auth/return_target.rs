@@ -1,21 +1,24 @@
 //! Where sign-in returns to: never beyond our own origins (SECURITY T24, T28, T87).
 //!
-//! In: a `return` value that anybody may have written. Out: a path on the main host, a path on a
-//! tool's host, or `/`. What is good comes back byte for byte, fragment included. What browsers
-//! read in more than one way (backslashes, blanks, control characters, user information, dot
-//! segments) is not good. The WHATWG URL standard says how browsers read a `Location`.
+//! In: a `return` value that anybody may have written. Out: a path on the main host that was asked, a
+//! path on another host of ours, or `/`. What is good comes back byte for byte, fragment included.
+//! What browsers read in more than one way (backslashes, blanks, control characters, user
+//! information, dot segments) is not good. The WHATWG URL standard says how browsers read a `Location`.
 
 use crate::{
-    http::site::{Host, PublicUrl},
+    http::{
+        site::{Host, PublicUrl},
+        sites::Sites,
+    },
     route::RoutePath,
 };
 
 /// A safe place to go on to.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Return {
-    /// On the main host: a path with query and fragment. Starts with one slash.
+    /// On the main host that was asked: a path with query and fragment. Starts with one slash.
     Here(String),
-    /// On another host of ours: a path as above.
+    /// On another host of ours, at its own site: a path as above.
     Host(Host, String),
 }
 
@@ -25,46 +28,61 @@ impl Return {
         Self::Here("/".to_owned())
     }
 
-    /// Reads a `return` value; what is not certainly ours is [`Return::home`]. `knows` tells whether
-    /// we answer on a host.
-    pub fn parse(text: &str, site: &PublicUrl, knows: impl Fn(&Host) -> bool) -> Self {
-        Self::read(text, site, knows).unwrap_or_else(Self::home)
+    /// Reads a `return` value; what is not certainly ours is [`Return::home`]. `here` is the site that
+    /// was asked; from https it leads to no plain one, which somebody else could answer for. `knows`
+    /// tells whether we answer on a host.
+    pub fn parse(
+        text: &str,
+        here: &PublicUrl,
+        sites: &Sites,
+        knows: impl Fn(&Host) -> bool,
+    ) -> Self {
+        Self::read(text, here, sites, knows).unwrap_or_else(Self::home)
     }
 
-    fn read(text: &str, site: &PublicUrl, knows: impl Fn(&Host) -> bool) -> Option<Self> {
+    fn read(
+        text: &str,
+        here: &PublicUrl,
+        sites: &Sites,
+        knows: impl Fn(&Host) -> bool,
+    ) -> Option<Self> {
         if text.len() > MAX_LENGTH || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return None;
         }
         if text.starts_with('/') {
             return good_path(text).then(|| Self::Here(text.to_owned()));
         }
-        let scheme = if site.https { "https://" } else { "http://" };
-        let rest = text.strip_prefix(scheme)?;
+        let (https, rest) = match (text.strip_prefix("https://"), text.strip_prefix("http://")) {
+            (Some(rest), _) => (true, rest),
+            (_, rest) => (false, rest?),
+        };
         let (authority, path) = match rest.find('/').and_then(|at| rest.split_at_checked(at)) {
             Some(parts) => parts,
             None if rest.contains(['?', '#']) => return None,
             None => (rest, "/"),
         };
         let (host, port) = Host::parse_authority(authority).ok()?;
-        let default = if site.https { 443 } else { 80 };
-        if port.unwrap_or(default) != site.effective_port() || !good_path(path) {
+        let site = sites.of(&host);
+        let default = if https { 443 } else { 80 };
+        let port = port.unwrap_or(default);
+        if (https, port) != (site.https, site.effective_port()) || !good_path(path) {
             return None;
         }
-        if host == site.host {
+        if host == here.host {
             Some(Self::Here(path.to_owned()))
-        } else if knows(&host) {
+        } else if knows(&host) && (https || !here.https) {
             Some(Self::Host(host, path.to_owned()))
         } else {
             None
         }
     }
 
-    /// The value for `Location`, as seen from a page of the main host.
-    pub fn location(&self, site: &PublicUrl) -> String {
+    /// The value for `Location`, as seen from a page of the site that was asked.
+    pub fn location(&self, sites: &Sites) -> String {
         match self {
             Self::Here(path) => path.clone(),
             Self::Host(host, path) => {
-                let mut url = site.origin_of(host);
+                let mut url = sites.origin_of(host);
                 url.push_str(path);
                 url
             }

@@ -16,26 +16,26 @@ use super::{
     show::quote,
     tree::{Node, Value},
 };
-use crate::http::site::PublicUrl;
+use crate::http::sites::Sites;
 
 /// Reads all listeners: one entry per table, `None` for a broken one.
 pub(super) fn read(
     root: &mut Section<'_, '_>,
-    public_url: &PublicUrl,
+    main: &Sites,
     trust: &Trust,
 ) -> Vec<Option<Listener>> {
     let mut known = Known::default();
     let listeners = root.tables("listener", "listener", |table| {
-        one(table, &mut known, public_url, trust)
+        one(table, &mut known, main, trust)
     });
     if !listeners.is_empty() {
         return listeners;
     }
     // Behind https without a listener, somebody else ends TLS and comes to us by plain HTTP.
-    let port = if public_url.https {
+    let port = if main.main().https {
         DEFAULT_PORT
     } else {
-        public_url.effective_port()
+        main.main().effective_port()
     };
     vec![Some(root.default_table("listener", |table| Listener {
         name: table.value("name", "public".to_owned()),
@@ -56,7 +56,7 @@ struct Known {
 fn one(
     table: &mut Section<'_, '_>,
     known: &mut Known,
-    public_url: &PublicUrl,
+    main: &Sites,
     trust: &Trust,
 ) -> Option<Listener> {
     table.require("name", "logs need one");
@@ -87,12 +87,12 @@ fn one(
         table.problem(origin, "proxy_protocol", message);
     }
     let redirect_https = table.value("redirect_https", false);
-    if redirect_https && (has_tls || !public_url.https) {
+    if redirect_https && (has_tls || !main.iter().any(|site| site.https)) {
         let origin = table.origin_of("redirect_https");
         let message = if has_tls {
             "is for listeners without tls"
         } else {
-            "sends people to server.public_url, which is not https"
+            "sends people to https, which neither server.public_url nor one of server.aliases is"
         };
         table.problem(origin, "redirect_https", message);
     }

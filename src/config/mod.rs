@@ -24,6 +24,7 @@ mod route;
 mod secrets;
 mod sections;
 pub mod show;
+mod sites;
 mod tree;
 mod units;
 mod upstream;
@@ -36,7 +37,10 @@ use http::{HeaderName, Method};
 use ipnet::IpNet;
 
 use crate::{
-    http::site::{Host, PublicUrl},
+    http::{
+        site::{Host, PublicUrl},
+        sites::Sites,
+    },
     secret::Secret,
 };
 
@@ -68,12 +72,21 @@ pub struct Config {
 /// `[server]`
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Server {
-    /// The main address, as people type it. Decides cookies, redirects and allowed hosts.
+    /// The first main address, as people type it. Decides cookies, redirects and allowed hosts.
     pub public_url: PublicUrl,
+    /// Further main addresses. No two, that one included, have the same host.
+    pub aliases: Vec<PublicUrl>,
     /// Where our own 0700 folder goes; absolute.
     pub state_dir: PathBuf,
     /// Worker threads of the data path; default: one per core.
     pub workers: Option<usize>,
+}
+
+impl Server {
+    /// All main addresses.
+    pub fn sites(&self) -> Sites {
+        Sites::new(self.public_url.clone(), self.aliases.clone())
+    }
 }
 
 /// `[[listener]]`
@@ -222,8 +235,8 @@ pub struct Route {
     pub name: String,
     /// Shown on the home page; default: the name.
     pub title: String,
-    /// Which host it answers on; default: the host of `public_url`.
-    pub host: HostPattern,
+    /// Which hosts it answers on; `None`: every main host.
+    pub host: Option<HostPattern>,
     /// Absolute path prefix, matched on segment borders; `/` matches all. With a slash at its end, a
     /// request for the bare prefix is redirected to it. No other ends with a slash;
     /// none has a percent sign, an empty or a dot segment.

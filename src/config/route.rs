@@ -11,7 +11,7 @@ use super::{
     show::quote,
     upstream,
 };
-use crate::http::site::Host;
+use crate::http::sites::Sites;
 
 /// Our own pages live below this path, on every host.
 const RESERVED: &str = "/.labgate";
@@ -23,10 +23,10 @@ struct Known {
     places: HashMap<(HostPattern, String), Origin>,
 }
 
-/// Reads all routes. `main` is the host of `public_url`.
+/// Reads all routes. `main` are the addresses that routes without `host` answer on.
 pub(super) fn read(
     root: &mut Section<'_, '_>,
-    main: &Host,
+    main: &Sites,
     limits: &Limits,
     listeners: &[Option<Listener>],
 ) -> Vec<Route> {
@@ -63,7 +63,7 @@ fn require_listener(table: &mut Section<'_, '_>, listeners: &[Option<Listener>])
 
 fn one(
     table: &mut Section<'_, '_>,
-    main: &Host,
+    main: &Sites,
     limits: &Limits,
     known: &mut Known,
 ) -> Option<Route> {
@@ -74,14 +74,11 @@ fn one(
     }
     let title = table.value("title", name.clone().unwrap_or_default());
     let told = table.reader.problems.len();
-    let host = table.value("host", HostPattern::Exact(main.clone()));
+    let host = table.optional("host");
     let path = table.text_or("path", "/", prefix);
     // What stands in for a wrong value would clash with what is right.
     if table.reader.problems.len() == told {
-        let place = (host.clone(), bare(&path).to_owned());
-        table.unique("path", place, &mut known.places, |(host, path)| {
-            format!("{} on {}", quote(path), host.show())
-        });
+        take_places(table, host.as_ref(), &path, main, known);
     }
     let upstreams = upstream::read(table);
     let app = table.value("app", App::default());
@@ -122,6 +119,33 @@ fn one(
         response_timeout,
         stall_timeout,
     })
+}
+
+/// Takes a path on each host of a route; tells a problem where the first of them is taken.
+fn take_places(
+    table: &mut Section<'_, '_>,
+    host: Option<&HostPattern>,
+    path: &str,
+    main: &Sites,
+    known: &mut Known,
+) {
+    let hosts = match host {
+        Some(host) => vec![host.clone()],
+        None => main
+            .iter()
+            .map(|site| HostPattern::Exact(site.host.clone()))
+            .collect(),
+    };
+    let told = table.reader.problems.len();
+    for host in hosts {
+        let place = (host, bare(path).to_owned());
+        table.unique("path", place, &mut known.places, |(host, path)| {
+            format!("{} on {}", quote(path), host.show())
+        });
+        if table.reader.problems.len() > told {
+            return;
+        }
+    }
 }
 
 /// Whether an app is served below its own root; the others know their base path.

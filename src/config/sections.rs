@@ -6,13 +6,14 @@
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
-    Address, Admin, Config, Limits, Listener, LocalUser, Server, Session, Trust, Ui, UserSource,
+    Address, Admin, Config, Limits, Listener, LocalUser, Server, Session, Ui, UserSource,
     form::{Count, Size},
     htpasswd, listener, names,
     origin::Origin,
     read::Section,
     route,
     show::quote,
+    sites,
 };
 use crate::http::site::PublicUrl;
 
@@ -20,11 +21,16 @@ use crate::http::site::PublicUrl;
 /// problems.
 pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
     let default_url = "http://localhost:8000".parse().ok()?;
-    let (server, origin) = root.section("server", |table| {
-        (server(table, default_url), table.origin_of("public_url"))
+    let (server, origins) = root.section("server", |table| {
+        let server = server(table, default_url);
+        (
+            server,
+            ["public_url", "aliases"].map(|key| table.origin_of(key)),
+        )
     });
+    let main = server.sites();
     let trust = root.section("trust", listener::trust);
-    let listeners = listener::read(root, &server.public_url, &trust);
+    let listeners = listener::read(root, &main, &trust);
     let admin = root.section("admin", |table| admin(table, &listeners));
     let session = root.section("session", session);
     let limits = root.section("limits", limits);
@@ -38,9 +44,9 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
             users
         })
     });
-    let routes = route::read(root, &server.public_url.host, &limits, &listeners);
+    let routes = route::read(root, &main, &limits, &listeners);
     let ui = root.section("ui", ui);
-    warn_about_plain_https(root, (&server.public_url, origin), &listeners, &trust);
+    sites::warn_about_plain_https(root, &server, origins, &listeners, &trust);
     Some(Config {
         server,
         listeners: listeners.into_iter().collect::<Option<_>>()?,
@@ -65,8 +71,10 @@ fn server(table: &mut Section<'_, '_>, default_url: PublicUrl) -> Server {
     let state_dir = home("XDG_STATE_HOME", "labgate")
         .or_else(|| home("HOME", ".local/state/labgate"))
         .unwrap_or_else(|| "/var/lib/labgate".into());
+    let (public_url, aliases) = sites::read(table, default_url);
     Server {
-        public_url: table.value("public_url", default_url),
+        public_url,
+        aliases,
         state_dir: table.path_or("state_dir", state_dir),
         workers: table.optional("workers").map(|Count(workers)| workers),
     }
@@ -170,24 +178,6 @@ fn ui(table: &mut Section<'_, '_>) -> Ui {
             }
         }),
         notice: table.optional("notice"),
-    }
-}
-
-/// Cookies of an https site are not sent over plain HTTP; without TLS here and without a proxy to
-/// believe, every request looks plain.
-fn warn_about_plain_https(
-    root: &mut Section<'_, '_>,
-    (public_url, origin): (&PublicUrl, Origin),
-    listeners: &[Option<Listener>],
-    trust: &Trust,
-) {
-    let tls = |listener: &Option<Listener>| !matches!(listener, Some(Listener { tls: None, .. }));
-    if public_url.https && trust.proxies.is_empty() && !listeners.iter().any(tls) {
-        root.warn(
-            origin,
-            "server.public_url",
-            "is https, but no listener has tls and trust.proxies names nobody who ends it before us",
-        );
     }
 }
 

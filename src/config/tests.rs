@@ -140,10 +140,7 @@ fn a_route_takes_its_defaults_from_elsewhere() {
     .unwrap();
     let route = route(&config);
     assert_eq!(route.title, "lab");
-    assert_eq!(
-        route.host,
-        HostPattern::Exact("lab.example.org".parse().unwrap())
-    );
+    assert_eq!(route.host, None, "every main host");
     assert_eq!(route.path, "/");
     assert_eq!(
         route.upstreams,
@@ -279,6 +276,10 @@ name = "lab"
 upstream = "http://lab:8888"
 access = { networks = ["::/0"] }
 "#
+    ));
+    insta::assert_snapshot!(warnings(
+        "server.public_url = \"http://lab.example.org\"\nserver.aliases = [\"http://nas.local\", \
+         \"http://192.168.1.20\", \"http://203.0.113.7\", \"https://a.b\"]"
     ));
     let admin = |address: &str| warnings(&format!("admin.address = \"{address}:8001\""));
     assert!(admin("0.0.0.0").contains("reads the metrics"));

@@ -14,7 +14,7 @@ mod url;
 
 use std::net::IpAddr;
 
-use http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode, Uri};
 
 use self::{told::Told, url::Url};
 use crate::{
@@ -24,10 +24,11 @@ use crate::{
     http::{
         gate::{self, Refusal},
         site::{Host, authority},
+        sites::Sites,
     },
     policy::Who,
     reject::{Asked, Reject},
-    route::{Found, Leads, NotFound, RoutePath},
+    route::{Found, Leads, NotFound, RoutePath, own},
     runtime::{Route, RouteError, Runtime, View},
     telemetry::{RequestIds, meter::Meters},
     verdict::{self, Case, Verdict},
@@ -133,7 +134,6 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     fn request(&mut self, url: &Url) -> Answer {
-        let public = &self.view.public;
         self.told.say(
             "request",
             format!(
@@ -146,12 +146,6 @@ impl Asking<'_> {
         if url.has_fragment {
             self.told
                 .say("note", "browsers keep what follows # to themselves");
-        }
-        let own = if public.https { "https" } else { "http" };
-        if url.scheme != own {
-            let text =
-                format!("server.public_url is {own}; which of the two it was decides nothing here");
-            self.told.say("note", text);
         }
         let Ok(request) = url.request(&self.question.method) else {
             let why = "an address in a request has neither spaces nor other odd characters";
@@ -178,9 +172,12 @@ impl Asking<'_> {
             Err(bad) => return self.refused(&bad.into(), &bad.to_string()),
         };
         let host = authority(&request).ok();
+        if let Some(host) = host.as_ref().filter(|host| view.table.knows(host)) {
+            self.note_scheme(request.uri(), host);
+        }
         let leads = match view.table.lead(host.as_ref(), &path) {
             Ok(leads) => leads,
-            Err(error) => return self.astray(error, host.as_ref()),
+            Err(error) => return self.astray(error, host.as_ref(), &request),
         };
         let Some(host) = host.filter(|_| leads != Leads::Health) else {
             self.told.say("path", "ours, for probes, on every host");
@@ -191,7 +188,7 @@ impl Asking<'_> {
             Leads::Home => {
                 let text = format!("{host} has no route at /, so browsers go to the home page");
                 self.told.say("route", text);
-                self.redirected(StatusCode::SEE_OTHER, &view.home)
+                self.redirected(StatusCode::SEE_OTHER, &own::home(view.sites.of(&host)))
             }
             Leads::Health | Leads::Ours => {
                 self.told
@@ -203,29 +200,54 @@ impl Asking<'_> {
         }
     }
 
+    fn note_scheme(&mut self, uri: &Uri, host: &Host) {
+        let site = self.view.sites.of(host);
+        let own = if site.https { "https" } else { "http" };
+        if uri.scheme_str() != Some(own) {
+            let text = format!(
+                "{host} is served as {}; which of the two it was decides nothing here",
+                site.origin_of(host)
+            );
+            self.told.say("note", text);
+        }
+    }
+
     /// What keeps a request from its route.
-    fn astray(&mut self, error: NotFound, host: Option<&Host>) -> Answer {
+    fn astray(&mut self, error: NotFound, host: Option<&Host>, request: &Request<()>) -> Answer {
+        let view = self.view;
+        let reject = match error {
+            NotFound::UnknownHost => verdict::unknown_host(&view.sites, host, request),
+            _ => error.into(),
+        };
+        if let Reject::Redirect(to) = &reject {
+            let why =
+                "a loopback address is no host of ours; a person who types it means localhost";
+            self.told.say("verdict", why);
+            return self.redirected(to.status, &String::from_utf8_lossy(to.location.as_bytes()));
+        }
         let why = match error {
             NotFound::BadPath(bad) => bad.to_string(),
             NotFound::NoRoute => {
+                let on_host = |route: &&Route| match (&route.config.host, host) {
+                    (None, Some(host)) => view.sites.is_main_host(host),
+                    (Some(HostPattern::Exact(own)), Some(host)) => own == host,
+                    _ => false,
+                };
+                let paths = view.routes().iter().filter(on_host);
+                let paths: Vec<&str> = paths.map(|route| route.config.path.as_str()).collect();
                 let host = host.map_or("", Host::as_str);
-                let mut paths = self.view.routes().iter().filter(|route| {
-                    matches!(&route.config.host, HostPattern::Exact(own) if own.as_str() == host)
-                });
-                match paths.next() {
-                    None => format!("no route is on {host}"),
-                    Some(first) => paths.fold(
-                        format!("the routes on {host} are at {}", first.config.path),
-                        |list, route| format!("{list}, {}", route.config.path),
-                    ),
+                if paths.is_empty() {
+                    format!("no route is on {host}")
+                } else {
+                    format!("the routes on {host} are at {}", paths.join(", "))
                 }
             }
             NotFound::UnknownHost => format!(
-                "{} is neither the host of server.public_url nor `host` of a route",
+                "{} is neither a main host (server.public_url, server.aliases) nor `host` of a route",
                 host.map_or("what stands there", Host::as_str)
             ),
         };
-        self.refused(&error.into(), &why)
+        self.refused(&reject, &why)
     }
 
     fn forward(
@@ -242,13 +264,13 @@ impl Asking<'_> {
         };
         self.route = Some(route.name.clone());
         self.told.say("path", self::path(path));
-        self.told.say("route", place(route));
+        self.told.say("route", place(route, &view.sites));
         let client = ClientAddr::from(PeerAddr::from(self.question.from));
         let case = Case {
             client,
             host,
             path,
-            public: &view.public,
+            site: view.sites.of(host),
             route,
             lacks_slash: matches!(found, Found::AddSlash(_)),
             websocket: false,
@@ -260,7 +282,7 @@ impl Asking<'_> {
             Verdict::Allowed(permit) => {
                 self.told
                     .say("verdict", "allowed: the tool gets the request");
-                upstream::tell(&mut self.told, view, &case, &permit, request);
+                upstream::tell(&mut self.told, &case, &permit, request);
                 Answer::Tool
             }
             Verdict::AddSlash => {
@@ -294,7 +316,7 @@ impl Asking<'_> {
     /// What a browser that nobody has signed in with sees, and what a program sees.
     fn sign_in(&mut self, host: &Host, request: &Request<()>) -> Answer {
         let target = Target {
-            public: &self.view.public,
+            site: self.view.sites.of(host),
             host,
         };
         let asked = request.uri().path_and_query();
@@ -331,6 +353,7 @@ impl Asking<'_> {
         let status = reject
             .response(&Asked {
                 runtime: self.view,
+                site: self.view.sites.main(),
                 html: false,
                 framed: false,
                 id: RequestIds::default().next(),
@@ -378,12 +401,15 @@ fn path(path: &RoutePath<'_>) -> String {
     }
 }
 
-fn place(route: &Route) -> String {
-    let host = match &route.config.host {
-        HostPattern::Exact(host) => host.to_string(),
-        HostPattern::Suffix(host) => format!("*.{host}"),
+fn place(route: &Route, sites: &Sites) -> String {
+    let hosts = match &route.config.host {
+        None => sites.iter().map(|site| site.host.to_string()).collect(),
+        Some(HostPattern::Exact(host)) => vec![host.to_string()],
+        Some(HostPattern::Suffix(host)) => vec![format!("*.{host}")],
     };
-    format!("{}, at {host}{}", route.name, route.config.path)
+    let path = &route.config.path;
+    let places: Vec<String> = hosts.iter().map(|host| format!("{host}{path}")).collect();
+    format!("{}, at {}", route.name, places.join(" and "))
 }
 
 #[cfg(test)]

@@ -80,7 +80,7 @@ fn groups_addresses_and_methods_decide_as_they_are_given() {
 #[test]
 fn what_reaches_no_tool_says_why() {
     for (url, status, part) in [
-        ("https://other.example.org/", 421, "neither the host of"),
+        ("https://other.example.org/", 421, "neither a main host"),
         ("https://jupyter.example.org/x", 404, "are at /lab/"),
         ("https://jupyter.example.org/lab", 308, "308 to /lab/"),
         (
@@ -111,6 +111,69 @@ fn what_reaches_no_tool_says_why() {
         assert_eq!(asked(url, |_| ()).answer, Answer::Ours, "{url}");
     }
 }
+
+#[test]
+fn an_alias_is_a_site_of_its_own() {
+    let config = CONFIG.replace("[identity.local]", ALIASES);
+    let asked = |url: &str| {
+        let config = parse_str(&config).unwrap();
+        let question = Question {
+            url: url.to_owned(),
+            method: Method::GET,
+            user: None,
+            groups: Vec::new(),
+            from: [192, 0, 2, 1].into(),
+        };
+        explain(config, &question).unwrap().text
+    };
+    for (url, part) in [
+        (
+            "http://192.168.1.20:8000/x",
+            "the routes on 192.168.1.20 are at /beside",
+        ),
+        (
+            "http://192.168.1.20:8000/beside",
+            "at lab.example.org/beside and 192.168.1.20/beside",
+        ),
+        (
+            "http://192.168.1.20:8000/beside",
+            "303 to /.labgate/sign-in?return=/beside",
+        ),
+        (
+            "http://192.168.1.20:8000/",
+            "303 to http://192.168.1.20:8000/.labgate/",
+        ),
+        (
+            "https://lab.example.org/",
+            "303 to https://lab.example.org/.labgate/",
+        ),
+        (
+            "https://192.168.1.20/x",
+            "192.168.1.20 is served as http://192.168.1.20:8000;",
+        ),
+        (
+            "http://lab.example.org/x",
+            "lab.example.org is served as https://lab.example.org;",
+        ),
+        (
+            "http://127.0.0.1:8000/a?b=%20",
+            "307 to http://localhost:8000/a?b=%20",
+        ),
+    ] {
+        let text = asked(url);
+        assert!(text.contains(part), "{url}: {text}");
+    }
+    assert!(!asked("http://192.168.1.20:8000/x").contains("note"));
+}
+
+const ALIASES: &str = r#"
+aliases = ["http://192.168.1.20:8000", "http://localhost:8000"]
+[[route]]
+name = "beside"
+path = "/beside"
+upstream = "http://127.0.0.1:8889"
+access = "signed-in"
+[identity.local]"#;
 
 #[test]
 fn what_is_no_address_is_told() {

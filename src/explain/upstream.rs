@@ -10,19 +10,12 @@ use crate::{
     http::names::is_reserved,
     policy::Permit,
     rewrite::{Arrived, UpstreamRequest},
-    runtime::Runtime,
     verdict::Case,
 };
 
 /// Tells address, header fields added, and what is taken away of what a client could forge.
-pub(super) fn tell(
-    told: &mut Told,
-    runtime: &Runtime,
-    case: &Case<'_>,
-    permit: &Permit<'_>,
-    request: &Request<()>,
-) {
-    let Some(got) = rewritten(runtime, case, permit, request.clone()) else {
+pub(super) fn tell(told: &mut Told, case: &Case<'_>, permit: &Permit<'_>, request: &Request<()>) {
+    let Some(got) = rewritten(case, permit, request.clone()) else {
         told.say("upstream", "nothing: the path is not the route's");
         return;
     };
@@ -39,8 +32,8 @@ pub(super) fn tell(
         }
     }
     let mut forged = request.clone();
-    forge(forged.headers_mut(), runtime.public.https);
-    let got = rewritten(runtime, case, permit, forged);
+    forge(forged.headers_mut(), case.site.https);
+    let got = rewritten(case, permit, forged);
     let got = got.map_or_else(HeaderMap::new, |got| got.headers().clone());
     let gone = |name: &&HeaderName| got.get(*name).is_none_or(|value| value != FORGED);
     let names = FORGEABLE;
@@ -70,7 +63,6 @@ pub(super) fn tell(
 }
 
 fn rewritten(
-    runtime: &Runtime,
     case: &Case<'_>,
     permit: &Permit<'_>,
     request: Request<()>,
@@ -78,7 +70,7 @@ fn rewritten(
     let host = request.headers().get(http::header::HOST)?.clone();
     let arrived = Arrived {
         client: case.client,
-        https: runtime.public.https,
+        https: case.site.https,
         host: &host,
         request_id: &EACH_ITS_OWN,
         websocket: case.websocket,

@@ -20,8 +20,8 @@ pub(super) struct Url {
 
 impl Url {
     pub(super) fn parse(text: &str, runtime: &Runtime) -> Result<Self, Error> {
-        let public = &runtime.public;
-        let own = if public.https { "https" } else { "http" };
+        let main = runtime.sites.main();
+        let own = if main.https { "https" } else { "http" };
         let split = |rest: &str| {
             let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
             let (authority, target) = rest.split_at(end);
@@ -32,7 +32,7 @@ impl Url {
         } else if let Some(rest) = text.strip_prefix("https://") {
             ("https", split(rest))
         } else if text.starts_with('/') {
-            (own, (public.authority_of(&public.host), text.to_owned()))
+            (own, (main.authority_of(&main.host), text.to_owned()))
         } else {
             return Err(Error::Url(text.to_owned()));
         };

@@ -8,3 +8,4 @@ pub mod names;
 pub mod prefixed;
 pub mod redirect;
 pub mod site;
+pub mod sites;

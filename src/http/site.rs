@@ -23,6 +23,16 @@ impl Host {
         &self.0
     }
 
+    /// The address that it is; `None` for a name.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.0.trim_matches(['[', ']']).parse().ok()
+    }
+
+    /// Whether it is this machine's own name, or below it (RFC 6761 §6.3).
+    pub fn is_localhost(&self) -> bool {
+        &*self.0 == "localhost" || self.0.ends_with(".localhost")
+    }
+
     /// Parses `host` or `host:port`, in any case, with or without a trailing dot. The port comes
     /// back separately.
     pub fn parse_authority(text: &str) -> Result<(Self, Option<u16>), Invalid> {
@@ -82,19 +92,19 @@ impl fmt::Display for Host {
     }
 }
 
-/// `http://host[:port]` or `https://host[:port]`, nothing behind it.
+/// A main address: `http://host[:port]` or `https://host[:port]`, nothing behind it.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PublicUrl {
     /// Whether browsers come by https (also when somebody else ends TLS in front of us).
     pub https: bool,
-    /// The main host.
+    /// A main host.
     pub host: Host,
     /// The port people type; `None` is the scheme's own.
     pub port: Option<u16>,
 }
 
 impl PublicUrl {
-    /// The origin of a host that is reached by the same scheme and port as the main one, as a
+    /// The origin of a host that is reached by the same scheme and port as this one, as a
     /// browser writes it in `Origin`: `https://jupyter.example.org:8443`.
     pub fn origin_of(&self, host: &Host) -> String {
         let scheme = if self.https {
@@ -124,16 +134,19 @@ impl PublicUrl {
     /// Whether the main host is this machine by every reading: `localhost` and what is below it, or
     /// a loopback address.
     pub fn is_loopback(&self) -> bool {
-        let name = self.host.as_str();
-        let address = name.trim_matches(['[', ']']).parse::<IpAddr>();
-        name == "localhost"
-            || name.ends_with(".localhost")
-            || address.is_ok_and(|address| address.is_loopback())
+        let address = self.host.address();
+        self.host.is_localhost() || address.is_some_and(|address| address.is_loopback())
     }
 
     /// The port that browsers connect to.
     pub fn effective_port(&self) -> u16 {
         self.port.unwrap_or(if self.https { 443 } else { 80 })
+    }
+}
+
+impl fmt::Display for PublicUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.origin())
     }
 }
 

@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     config::{HostPattern, TlsFiles},
-    http::site::Host,
+    http::sites::Sites,
 };
 
 /// Why there is no certificate.
@@ -53,13 +53,19 @@ pub struct Kept {
 }
 
 /// The names that a certificate of ours is for: every host that we answer on, and this machine's own.
-pub fn names<'a>(main: &Host, routes: impl Iterator<Item = &'a HostPattern>) -> BTreeSet<String> {
+/// Aliases on plain http need none.
+pub fn names<'a>(
+    sites: &'a Sites,
+    routes: impl Iterator<Item = &'a HostPattern>,
+) -> BTreeSet<String> {
+    let aliases = sites.iter().filter(|site| site.https);
+    let main = aliases.chain([sites.main()]).map(|site| &site.host);
     let exact = routes.filter_map(|pattern| match pattern {
         HostPattern::Exact(host) => Some(host),
         HostPattern::Suffix(_) => None,
     });
     let hosts = exact
-        .chain([main])
+        .chain(main)
         .map(|host| host.as_str().trim_matches(['[', ']']).to_owned());
     let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
     hosts.chain(own).collect()
@@ -203,6 +209,31 @@ mod tests {
 
     fn some(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn its_names_are_those_of_https_and_of_this_machine() {
+        let site = |url: &str| url.parse().unwrap();
+        let aliases = [
+            "https://vpn.test",
+            "http://192.168.1.20:8000",
+            "https://[fd00::1]",
+        ];
+        let sites = Sites::new(site("https://lab.test"), aliases.map(site).to_vec());
+        let routes = [
+            HostPattern::Exact("tool.lab.test".parse().unwrap()),
+            HostPattern::Suffix("lab.test".parse().unwrap()),
+        ];
+        let expected = [
+            "127.0.0.1",
+            "::1",
+            "fd00::1",
+            "lab.test",
+            "localhost",
+            "tool.lab.test",
+            "vpn.test",
+        ];
+        assert_eq!(names(&sites, routes.iter()), some(&expected));
     }
 
     #[test]

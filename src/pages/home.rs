@@ -26,7 +26,7 @@ pub(super) async fn home(
     headers: HeaderMap,
 ) -> Response {
     if !asked.on_main_host() {
-        return see_other(&asked.runtime.home);
+        return see_other(&asked.page(HOME));
     }
     let Some(session) = &asked.session else {
         return see_other(&format!("{SIGN_IN}?return={HOME}"));
@@ -57,11 +57,13 @@ fn tile(asked: &Asked, route: &Route, who: Who<'_>) -> Option<Tile> {
     if !matches!(decision, Decision::Allowed(_)) || !route.is_behind(&asked.listener) {
         return None;
     }
-    // A pattern names no host that one could open.
-    let HostPattern::Exact(host) = &route.config.host else {
-        return None;
+    let host = match &route.config.host {
+        None => &asked.host,
+        Some(HostPattern::Exact(host)) => host,
+        // A pattern names no host that one could open.
+        Some(HostPattern::Suffix(_)) => return None,
     };
-    let public = &asked.runtime.public;
+    let site = asked.runtime.sites.of(host);
     let slash = if route.config.path.ends_with('/') {
         ""
     } else {
@@ -70,8 +72,8 @@ fn tile(asked: &Asked, route: &Route, who: Who<'_>) -> Option<Tile> {
     let path = format!("{}{slash}", route.config.path);
     Some(Tile {
         title: route.config.title.clone(),
-        address: format!("{}{path}", public.authority_of(host)),
-        href: format!("{}{path}", public.origin_of(host)),
+        address: format!("{}{path}", site.authority_of(host)),
+        href: format!("{}{path}", site.origin_of(host)),
         state: match route.reach.last() {
             Reached::Answered => ToolState::Ready,
             Reached::Away => ToolState::NotAnswering,
@@ -87,10 +89,9 @@ pub(super) async fn who_am_i(AskedOf(asked): AskedOf) -> Response {
         return asked.problem(&Problem::NotFound);
     }
     let Some(session) = &asked.session else {
-        let sign_in = format!("{}{SIGN_IN}", asked.runtime.public.origin());
         let body = json!({
             "error": "sign_in_required",
-            "sign_in": sign_in,
+            "sign_in": asked.page(SIGN_IN),
             "request_id": asked.id.to_string(),
         });
         return (StatusCode::UNAUTHORIZED, Json(body)).into_response();

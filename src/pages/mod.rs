@@ -35,7 +35,10 @@ use tower::ServiceExt;
 use crate::{
     auth::cookie as names,
     client::ClientAddr,
-    http::{redirect::header_value, site::Host},
+    http::{
+        redirect::header_value,
+        site::{Host, PublicUrl},
+    },
     identity::{LocalUsers, SignInLinks, Throttle},
     reject::Reject,
     route::own,
@@ -187,12 +190,11 @@ async fn answer(router: Router, own: OwnRequest) -> Response<Bytes> {
         .await
         .map(http_body_util::Collected::to_bytes)
         .unwrap_or_default();
-    let runtime = &asked.runtime;
     ui::security_headers(
         &mut parts.headers,
-        &runtime.look,
+        &asked.runtime.look,
         Framing::Never,
-        runtime.public.https,
+        asked.https(),
     );
     parts.headers.insert("x-request-id", asked.id.header());
     Response::from_parts(parts, body)
@@ -209,18 +211,28 @@ async fn wrong_method(AskedOf(asked): AskedOf) -> AxumResponse {
 }
 
 impl Asked {
-    /// Whether the main host was asked, where people sign in.
+    /// The site of the host that was asked.
+    pub fn site(&self) -> &PublicUrl {
+        self.runtime.sites.of(&self.host)
+    }
+
+    /// Whether a main host was asked, where people sign in.
     pub fn on_main_host(&self) -> bool {
-        self.host == self.runtime.public.host
+        self.runtime.sites.is_main_host(&self.host)
+    }
+
+    /// The address of one of our pages, where the visitors of this host sign in.
+    pub(crate) fn page(&self, path: &str) -> String {
+        format!("{}{path}", self.site())
     }
 
     pub(crate) fn https(&self) -> bool {
-        self.runtime.public.https
+        self.site().https
     }
 
     /// Whether a password would travel unencrypted to a host that is not this machine.
     pub(crate) fn is_plain(&self) -> bool {
-        !self.https() && !self.runtime.public.is_loopback()
+        !self.https() && !self.site().is_loopback()
     }
 
     /// A page with a problem on it.
@@ -228,7 +240,7 @@ impl Asked {
         let page = problem.page(&Circumstances {
             request_id: self.id.to_string(),
             address: None,
-            home: self.runtime.home.clone(),
+            home: own::home(self.site()),
         });
         html(problem.status(), ui::error(&self.runtime.look, &page))
     }

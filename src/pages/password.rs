@@ -36,7 +36,7 @@ pub(super) async fn show(
     headers: HeaderMap,
 ) -> Response {
     if !asked.on_main_host() {
-        return see_other(&format!("{}{PASSWORD}", asked.runtime.public.origin()));
+        return see_other(&asked.page(PASSWORD));
     }
     let Some(session) = &asked.session else {
         return see_other(&format!("{SIGN_IN}?return={PASSWORD}"));

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use super::{Asked, AskedOf, Pages, form, html, see_other, with_cookie};
 use crate::{
     auth::return_target::Return,
+    http::site::Host,
     route::own,
     secret::Secret,
     session::{self, Check, Handover, Session, User},
@@ -23,7 +24,7 @@ use crate::{
 /// The query of the sign-in page.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Wanted {
-    /// Where success leads: a path of the main host, or a URL of one of our hosts.
+    /// Where success leads: a path of this host, or a URL of one of our hosts.
     #[serde(rename = "return", default)]
     return_to: String,
     /// Hash of the nonce that the tool's host left with the browser.
@@ -55,7 +56,7 @@ pub(super) async fn show(
     wanted: Result<Query<Wanted>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
     if !asked.on_main_host() {
-        return see_other(&asked.runtime.home);
+        return see_other(&asked.page(own::HOME));
     }
     let Ok(Query(wanted)) = wanted else {
         return asked.problem(&Problem::BadRequest("its query names something twice"));
@@ -178,13 +179,15 @@ fn onward(
     nonce: Option<String>,
 ) -> Response {
     let runtime = &asked.runtime;
-    let target = Return::parse(return_to, &runtime.public, |host| runtime.table.knows(host));
-    let (host, return_path, nonce_hash) = match (target, nonce) {
-        (Return::Host(host, path), Some(nonce)) => (host, path, nonce),
-        // Without a nonce, another host sends the browser back here with one of its own.
-        (target, _) => return see_other(&target.location(&runtime.public)),
+    let sites = &runtime.sites;
+    let (host, return_path, nonce_hash) = match (asked.target(return_to), nonce) {
+        (Return::Host(host, path), Some(nonce)) if asked.hands_over_to(&host) => {
+            (host, path, nonce)
+        }
+        // Another host sends the browser to where it hands over, with a nonce of its own.
+        (target, _) => return see_other(&target.location(sites)),
     };
-    let enter = format!("{}{}", runtime.public.origin_of(&host), own::ENTER);
+    let enter = format!("{}{}", sites.origin_of(&host), own::ENTER);
     let handover = Handover {
         host,
         return_path,
@@ -195,6 +198,22 @@ fn onward(
         "{enter}?code={}",
         pages.handovers.issue(handover).as_str()
     ))
+}
+
+impl Asked {
+    /// Where a sign-in here leads.
+    fn target(&self, return_to: &str) -> Return {
+        let runtime = &self.runtime;
+        let knows = |host: &Host| runtime.table.knows(host);
+        Return::parse(return_to, self.site(), &runtime.sites, knows)
+    }
+
+    /// Whether a session of this host is entered on that one: the main site's on hosts of routes. A
+    /// session of an alias, plain http perhaps, is worth nothing elsewhere.
+    fn hands_over_to(&self, host: &Host) -> bool {
+        let sites = &self.runtime.sites;
+        self.host == sites.main().host && !sites.is_main_host(host)
+    }
 }
 
 /// The form, not yet filled in.
@@ -213,11 +232,8 @@ impl Blank<'_> {
         } = self;
         let runtime = &asked.runtime;
         let issued = form::issue(pages, asked, headers, form::Form::SignIn);
-        let target = Return::parse(&wanted.return_to, &runtime.public, |host| {
-            runtime.table.knows(host)
-        });
-        let destination = match target {
-            Return::Host(host, _) => Some(runtime.public.authority_of(&host)),
+        let destination = match asked.target(&wanted.return_to) {
+            Return::Host(host, _) => Some(runtime.sites.of(&host).authority_of(&host)),
             Return::Here(_) => None,
         };
         let password = if wanted.show.is_some() {

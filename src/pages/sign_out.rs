@@ -27,7 +27,7 @@ pub(super) async fn ask(
     headers: HeaderMap,
 ) -> Response {
     if !asked.on_main_host() {
-        return see_other(&format!("{}{SIGN_OUT}", asked.runtime.public.origin()));
+        return see_other(&asked.page(SIGN_OUT));
     }
     let look = &asked.runtime.look;
     let Some(session) = &asked.session else {

@@ -1,11 +1,11 @@
 //! Addresses in a tool's answer that mean the tool itself: turned into public ones (SECURITY T26).
 
-use super::Rules;
+use super::{Answered, Rules};
 use crate::http::site::Host;
 
 /// The public form of a `Location`; `None` leaves it as it is. What names a third party, or what
 /// browsers could read in two ways, is left alone.
-pub(super) fn public(location: &str, rules: &Rules, host: &Host) -> Option<String> {
+pub(super) fn public(location: &str, rules: &Rules, answered: Answered<'_>) -> Option<String> {
     if location.contains('\\') || location.starts_with("//") {
         return None;
     }
@@ -19,13 +19,13 @@ pub(super) fn public(location: &str, rules: &Rules, host: &Host) -> Option<Strin
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at_checked(end)?;
     let (named, port) = Host::parse_authority(authority).ok()?;
-    if !is_own(&named, port, rules, host) {
+    if !is_own(&named, port, rules, answered) {
         return None;
     }
     let slash = if path.starts_with('/') { "" } else { "/" };
     let path = [slash, path].concat();
     let prefix = below(&path, rules).unwrap_or_default();
-    Some([&rules.site.origin_of(host), prefix, &path].concat())
+    Some([&answered.site.origin_of(answered.host), prefix, &path].concat())
 }
 
 /// The prefix to put before a path of the tool's; `None` where it already stands there.
@@ -39,7 +39,7 @@ fn below<'a>(path: &str, rules: &'a Rules) -> Option<&'a str> {
 
 /// Whether an authority is the tool: as we call it, as it calls itself on its own machine, or by
 /// the public name with its own or the public port.
-fn is_own(named: &Host, port: Option<u16>, rules: &Rules, host: &Host) -> bool {
+fn is_own(named: &Host, port: Option<u16>, rules: &Rules, answered: Answered<'_>) -> bool {
     let ports = || rules.upstreams.iter().map(|(_, port)| *port);
     let on_its_port = port.is_some_and(|port| ports().any(|its| its == port));
     let upstream = rules.upstreams.iter().any(|(name, its)| {
@@ -52,19 +52,34 @@ fn is_own(named: &Host, port: Option<u16>, rules: &Rules, host: &Host) -> bool {
         named.as_str(),
         "localhost" | "127.0.0.1" | "[::1]" | "0.0.0.0"
     );
-    let public_port = port.is_none() || port == Some(rules.site.effective_port());
-    upstream || (loopback && on_its_port) || (named == host && (on_its_port || public_port))
+    let public_port = port.is_none() || port == Some(answered.site.effective_port());
+    upstream
+        || (loopback && on_its_port)
+        || (named == answered.host && (on_its_port || public_port))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{config, rewrite::tests::rules_of};
+    use crate::{config, http::site::PublicUrl, rewrite::tests::rules_of};
+
+    /// What becomes of a `Location` in an answer from a site's main host.
+    fn at(site: &str, location: &str, rules: &Rules) -> Option<String> {
+        let site: PublicUrl = site.parse().unwrap();
+        let answered = Answered {
+            host: &site.host,
+            site: &site,
+            authenticated: true,
+            reader: None,
+        };
+        public(location, rules, answered)
+    }
+
+    const LAB: &str = "https://lab.example.org";
 
     fn moved(route: &str, strip: bool, location: &str) -> String {
         let rules = rules_of(route, |route| route.strip_prefix = strip);
-        let host = "lab.example.org".parse().unwrap();
-        public(location, &rules, &host).unwrap_or_else(|| location.to_owned())
+        at(LAB, location, &rules).unwrap_or_else(|| location.to_owned())
     }
 
     #[test]
@@ -98,7 +113,6 @@ mod tests {
         let rules = rules_of("/", |route| {
             route.upstreams = vec![https("lab-1", 443), https("fd00::2", 8443)];
         });
-        let host = "lab.example.org".parse().unwrap();
         for (location, is_public) in [
             ("https://lab-1/x", true),
             ("https://lab-1:443/x", true),
@@ -107,9 +121,47 @@ mod tests {
             ("https://lab-1:8443/x", false),
             ("https://lab-2/x", false),
         ] {
-            let public = public(location, &rules, &host);
+            let public = at(LAB, location, &rules);
             let expected = is_public.then(|| "https://lab.example.org/x".to_owned());
             assert_eq!(public, expected, "{location}");
+        }
+    }
+
+    #[test]
+    fn the_public_address_is_that_of_the_site_that_was_asked() {
+        let rules = rules_of("/", |_| ());
+        let alias = "http://192.168.1.20:8000";
+        for (site, location, expected) in [
+            (
+                alias,
+                "http://127.0.0.1:8888/x",
+                Some("http://192.168.1.20:8000/x"),
+            ),
+            (
+                alias,
+                "https://192.168.1.20:8000/x",
+                Some("http://192.168.1.20:8000/x"),
+            ),
+            (
+                alias,
+                "http://192.168.1.20/x",
+                Some("http://192.168.1.20:8000/x"),
+            ),
+            (alias, "http://192.168.1.20:443/x", None),
+            (alias, "https://lab.example.org/x", None),
+            (LAB, "http://192.168.1.20:8000/x", None),
+            (
+                LAB,
+                "http://lab.example.org:443/x",
+                Some("https://lab.example.org/x"),
+            ),
+            (LAB, "http://lab.example.org:8000/x", None),
+        ] {
+            assert_eq!(
+                at(site, location, &rules).as_deref(),
+                expected,
+                "{site} {location}"
+            );
         }
     }
 

@@ -28,7 +28,6 @@ use crate::{
     app::{Adapter, BadToken},
     auth::cors::Cors,
     config::{self, IdentityHeaders, Upstream, UpstreamHost},
-    http::site::PublicUrl,
     policy::Policy,
     route::{self, RouteId},
 };
@@ -45,7 +44,6 @@ pub struct Rules {
     identity: IdentityHeaders,
     /// The targets' own names and ports; unix sockets have none.
     upstreams: Box<[(Box<str>, u16)]>,
-    site: PublicUrl,
     public: bool,
     lends: bool,
     fields: Fields,
@@ -59,7 +57,7 @@ pub struct Rules {
 
 impl Rules {
     /// Compiles a route's rules.
-    pub fn compile(id: RouteId, route: &config::Route, site: &PublicUrl) -> Result<Self, BadToken> {
+    pub fn compile(id: RouteId, route: &config::Route) -> Result<Self, BadToken> {
         let prefix = route::prefix(route);
         let strip = route.strip_prefix && !prefix.is_empty();
         let forwarded_prefix = strip.then(|| HeaderValue::from_str(prefix));
@@ -83,7 +81,6 @@ impl Rules {
                     upstream => authority(upstream),
                 })
                 .collect(),
-            site: site.clone(),
             lends: route.token.is_some() || !route.headers.set.is_empty(),
             public: Policy::compile(id, &route.access).is_public(),
             fields: Fields::compile(&route.headers)?,

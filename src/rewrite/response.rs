@@ -10,13 +10,20 @@ use http::{
 };
 
 use super::{Rules, cookie, hop, location};
-use crate::{app::remove_family, auth::cors, http::site::Host, route::RoutePath};
+use crate::{
+    app::remove_family,
+    auth::cors,
+    http::site::{Host, PublicUrl},
+    route::RoutePath,
+};
 
 /// What is known of the request that is answered.
 #[derive(Clone, Copy, Debug)]
 pub struct Answered<'a> {
     /// The host it was sent to.
     pub host: &'a Host,
+    /// The site of that host.
+    pub site: &'a PublicUrl,
     /// Whether somebody is signed in on it: such an answer is nobody else's.
     pub authenticated: bool,
     /// The origin whose page may read the answer ([`Rules::reader`]).
@@ -33,7 +40,7 @@ pub fn response(rules: &Rules, answered: Answered<'_>, parts: &mut response::Par
     remove_family(headers, "x-accel-");
     keep_worker_in_place(rules, headers);
     cookie::narrow(headers, rules.stripped());
-    relocate(rules, answered.host, headers);
+    relocate(rules, answered, headers);
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
         hop::upgrade(headers);
     } else {
@@ -129,12 +136,12 @@ fn keep_worker_in_place(rules: &Rules, headers: &mut HeaderMap) {
     }
 }
 
-fn relocate(rules: &Rules, host: &Host, headers: &mut HeaderMap) {
+fn relocate(rules: &Rules, answered: Answered<'_>, headers: &mut HeaderMap) {
     if let Some(value) = headers.get_mut(LOCATION)
         && let Some(moved) = value
             .to_str()
             .ok()
-            .and_then(|at| location::public(at, rules, host))
+            .and_then(|at| location::public(at, rules, answered))
         && let Ok(moved) = HeaderValue::try_from(moved)
     {
         *value = moved;
@@ -143,7 +150,7 @@ fn relocate(rules: &Rules, host: &Host, headers: &mut HeaderMap) {
         && let Some(moved) = value
             .to_str()
             .ok()
-            .and_then(|text| refresh(text, rules, host))
+            .and_then(|text| refresh(text, rules, answered))
         && let Ok(moved) = HeaderValue::try_from(moved)
     {
         *value = moved;
@@ -151,9 +158,9 @@ fn relocate(rules: &Rules, host: &Host, headers: &mut HeaderMap) {
 }
 
 /// `5; url=ADDRESS`.
-fn refresh(text: &str, rules: &Rules, host: &Host) -> Option<String> {
+fn refresh(text: &str, rules: &Rules, answered: Answered<'_>) -> Option<String> {
     let (before, address) = text.split_once('=')?;
-    let moved = location::public(address.trim(), rules, host)?;
+    let moved = location::public(address.trim(), rules, answered)?;
     Some([before, "=", &moved].concat())
 }
 

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::{
     client::{ClientAddr, PeerAddr},
-    config::{Access, App, HeaderRules, HostPattern, Route},
+    config::{Access, App, HeaderRules, Route},
     http::names::is_reserved,
+    http::site::PublicUrl,
     policy::{Decision, Who},
     secret::Secret,
 };
@@ -21,7 +22,7 @@ pub(super) fn rules_of(path: &str, change: impl FnOnce(&mut Route)) -> Rules {
     let mut route = Route {
         name: "tool".to_owned(),
         title: String::new(),
-        host: HostPattern::Exact(site().host),
+        host: None,
         path: path.to_owned(),
         upstreams: vec![Upstream::Http {
             host: "127.0.0.1".to_owned(),
@@ -41,7 +42,7 @@ pub(super) fn rules_of(path: &str, change: impl FnOnce(&mut Route)) -> Rules {
         stall_timeout: None,
     };
     change(&mut route);
-    Rules::compile(RouteId::new(0), &route, &site()).unwrap()
+    Rules::compile(RouteId::new(0), &route).unwrap()
 }
 
 fn client() -> ClientAddr {
@@ -306,10 +307,11 @@ pub(super) fn answered(
     for (name, value) in fields {
         parts.headers.append(*name, HeaderValue::from_static(value));
     }
-    let host = site().host;
+    let site = site();
     let app = HeaderMap::from_iter([(ORIGIN, HeaderValue::from_static(APP))]);
     let context = Answered {
-        host: &host,
+        host: &site.host,
+        site: &site,
         authenticated,
         reader: rules.reader(&app, authenticated),
     };

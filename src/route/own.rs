@@ -1,6 +1,8 @@
 //! Where our own pages are, below `/.labgate/` (see `RoutePath::is_reserved`). Paths on whatever
 //! host was asked; what they do is `pages` and, for probes, `gateway`.
 
+use crate::http::site::PublicUrl;
+
 /// The home page.
 pub const HOME: &str = "/.labgate/";
 /// The sign-in page.
@@ -20,6 +22,11 @@ pub const LINK: &str = "/.labgate/link";
 
 /// Changes the password of whoever is signed in.
 pub const PASSWORD: &str = "/.labgate/password";
+
+/// The home page of a site, absolute.
+pub fn home(site: &PublicUrl) -> String {
+    format!("{}{HOME}", site.origin())
+}
 
 /// Whether a page has an anti-forgery value in it.
 pub fn has_form(path: &str) -> bool {

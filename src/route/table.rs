@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{BadPath, RouteId, RoutePath, own};
 use crate::{
     config::{self, HostPattern},
-    http::site::{Host, PublicUrl},
+    http::{site::Host, sites::Sites},
 };
 
 /// All routes of a configuration. Immutable; a reload makes a new one.
@@ -70,22 +70,36 @@ struct Entry {
 }
 
 impl RouteTable {
-    /// Compiles the routes. The host of `public_url` is known even when no route is on it.
+    /// Compiles the routes. Main hosts are known even when no route is on them; a route without a host
+    /// is on each of them.
     ///
     /// Two routes with the same host and path do not pass validation; here the first one stays. A
     /// path that browsers would send percent-encoded never matches (its requests are refused).
-    pub fn new(routes: &[config::Route], public_url: &PublicUrl) -> Self {
+    pub fn new(routes: &[config::Route], sites: &Sites) -> Self {
         let mut table = Self::default();
-        let main = public_url.host.as_str().into();
-        table.exact.insert(main, Prefixes::default());
+        for site in sites.iter() {
+            table.on(&site.host);
+        }
         for (index, route) in routes.iter().enumerate() {
-            let hosts = match &route.host {
-                HostPattern::Exact(host) => table.exact.entry(host.as_str().into()),
-                HostPattern::Suffix(host) => table.suffixes.entry(host.as_str().into()),
-            };
-            hosts.or_default().insert(RouteId::new(index), route);
+            let id = RouteId::new(index);
+            match &route.host {
+                Some(HostPattern::Exact(host)) => table.on(host).insert(id, route),
+                Some(HostPattern::Suffix(parent)) => {
+                    let below = table.suffixes.entry(parent.as_str().into());
+                    below.or_default().insert(id, route);
+                }
+                None => {
+                    for site in sites.iter() {
+                        table.on(&site.host).insert(id, route);
+                    }
+                }
+            }
         }
         table
+    }
+
+    fn on(&mut self, host: &Host) -> &mut Prefixes {
+        self.exact.entry(host.as_str().into()).or_default()
     }
 
     /// Whether we answer on this host.

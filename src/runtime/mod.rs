@@ -35,11 +35,11 @@ use crate::{
     client::TrustedProxies,
     clock::Clock,
     config::{self, Config},
-    http::{gate, site::PublicUrl},
+    http::{gate, sites::Sites},
     pages,
     policy::Policy,
     rewrite::Rules,
-    route::{RouteId, RouteTable, own},
+    route::{RouteId, RouteTable},
     session::Sessions,
     telemetry::meter::{Meter, Meters},
     ui::Look,
@@ -49,10 +49,8 @@ use crate::{
 /// One configuration, ready to serve. Immutable.
 #[derive(Debug)]
 pub struct Runtime {
-    /// The main address.
-    pub public: PublicUrl,
-    /// The main host's home page, absolute.
-    pub home: String,
+    /// The main addresses.
+    pub sites: Sites,
     /// How our pages look.
     pub look: Look,
     /// Whose `X-Forwarded-*` is believed.
@@ -113,7 +111,8 @@ impl Runtime {
     /// Builds it; reads the authorities of https upstreams, and nothing else. `Err`: a route cannot
     /// be served. Other files and sockets are for listeners and store.
     pub fn new(config: Config) -> Result<Self, RouteError> {
-        let table = RouteTable::new(&config.routes, &config.server.public_url);
+        let sites = config.server.sites();
+        let table = RouteTable::new(&config.routes, &sites);
         let mut roots = Roots::default();
         let routes: Vec<Route> = config
             .routes
@@ -122,11 +121,9 @@ impl Runtime {
             .map(|(place, route)| {
                 let name = route.name.clone();
                 let id = RouteId::new(place);
-                Route::new(id, route, &config.server.public_url, &mut roots).map_err(|source| {
-                    RouteError {
-                        route: name,
-                        source,
-                    }
+                Route::new(id, route, &mut roots).map_err(|source| RouteError {
+                    route: name,
+                    source,
                 })
             })
             .collect::<Result<_, _>>()?;
@@ -136,8 +133,7 @@ impl Runtime {
             .map(|(place, route)| (route.name.clone(), place))
             .collect();
         Ok(Self {
-            home: format!("{}{}", config.server.public_url.origin(), own::HOME),
-            public: config.server.public_url,
+            sites,
             look: Look::new(&config.ui),
             trusted: TrustedProxies::from(&config.trust),
             limits: config.limits,
@@ -174,13 +170,8 @@ impl Route {
         required.is_none_or(|required| required == listener)
     }
 
-    fn new(
-        id: RouteId,
-        config: config::Route,
-        public: &PublicUrl,
-        roots: &mut Roots,
-    ) -> Result<Self, RouteFault> {
-        let rules = Rules::compile(id, &config, public)?;
+    fn new(id: RouteId, config: config::Route, roots: &mut Roots) -> Result<Self, RouteFault> {
+        let rules = Rules::compile(id, &config)?;
         let targets = Targets::new(&config.upstreams, config.upstream_ca.as_deref(), roots)?;
         Ok(Self {
             name: config.name.clone(),

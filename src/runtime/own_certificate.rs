@@ -9,7 +9,7 @@ use super::{Runtime, Shared};
 use crate::{
     clock::Clock,
     config::{self, Config},
-    http::site::Host,
+    http::sites::Sites,
     listener::self_signed::{self, Error, Kept},
     telemetry::chain,
 };
@@ -29,20 +29,20 @@ impl OwnCertificate {
 
     /// Makes what is missing for a configuration that is about to be served.
     pub(super) fn for_config(&self, config: &Config) -> Result<Kept, Error> {
-        self.keep(&config.server.public_url.host, config.routes.iter())
+        self.keep(&config.server.sites(), config.routes.iter())
     }
 
     fn for_runtime(&self, runtime: &Runtime) -> Result<Kept, Error> {
         let routes = runtime.routes().iter().map(|route| &route.config);
-        self.keep(&runtime.public.host, routes)
+        self.keep(&runtime.sites, routes)
     }
 
     fn keep<'a>(
         &self,
-        main: &Host,
+        sites: &Sites,
         routes: impl Iterator<Item = &'a config::Route>,
     ) -> Result<Kept, Error> {
-        let names = self_signed::names(main, routes.map(|route| &route.host));
+        let names = self_signed::names(sites, routes.filter_map(|route| route.host.as_ref()));
         self_signed::keep(&self.folder, &names, self.today())
     }
 

@@ -19,6 +19,12 @@ use crate::wire::Wire;
 
 const MAIN: &str = "lab.test";
 const HOSTS: [&str; 4] = [MAIN, "tool.lab.test", "a.b.lab.test", "other.test"];
+/// Each with a scheme, and so with a cookie of its own.
+const ALIASES: [&str; 3] = [
+    "http://192.168.1.20:8000",
+    "https://vpn.test",
+    "http://localhost:8000",
+];
 const USERS: [&str; 2] = ["ana", "bo"];
 
 /// What a browser says when a person typed the address.
@@ -43,7 +49,9 @@ struct Asked {
 
 fn route() -> impl Strategy<Value = Route> {
     let host = prop::sample::select(vec![
+        "",
         "lab.test",
+        "192.168.1.20",
         "tool.lab.test",
         "*.lab.test",
         "*.b.lab.test",
@@ -92,7 +100,13 @@ fn asked() -> impl Strategy<Value = Asked> {
         "b.lab.test",
         "lab..test",
         "127.0.0.1",
+        "127.0.0.1:8000",
         "[::1]:80",
+        "192.168.1.20",
+        "192.168.1.20:8000",
+        "vpn.test",
+        "localhost",
+        "192.168.1.21",
     ]);
     let piece = prop::sample::select(vec![
         "/",
@@ -159,7 +173,7 @@ impl Lab {
             access: "\"signed-in\"",
             lines: "",
         });
-        let config = config(&state, &upstreams, &routes);
+        let config = config(&state, &upstreams, &ALIASES, &routes);
         let options = Options {
             clock: Clock::default(),
             log_format: Format::Json,
@@ -172,7 +186,11 @@ impl Lab {
             state,
         };
         for user in 0..USERS.len() {
-            lab.sign_in(user);
+            let main = lab.sign_in(user, MAIN);
+            lab.enter_tools(user, &main);
+            for host in ["192.168.1.20", "vpn.test", "localhost"] {
+                lab.sign_in(user, host);
+            }
         }
         lab
     }
@@ -181,9 +199,9 @@ impl Lab {
         Wire::open(self.server.listeners()[0].address.tcp().unwrap())
     }
 
-    /// Signs in on the main host, and enters the others.
-    fn sign_in(&self, user: usize) {
-        let form = self.connect().get(MAIN, "/.labgate/sign-in", "");
+    /// Signs in on a main host; its cookie.
+    fn sign_in(&self, user: usize, host: &'static str) -> String {
+        let form = self.connect().get(host, "/.labgate/sign-in", "");
         let fields = format!(
             "username={}&password=correct+horse+battery&csrf={}",
             USERS[user],
@@ -191,9 +209,15 @@ impl Lab {
         );
         let answer = self
             .connect()
-            .post(MAIN, "/.labgate/sign-in", &form.cookie(), &fields);
+            .post(host, "/.labgate/sign-in", &form.cookie(), &fields);
         assert_eq!(answer.status, 303, "{}", answer.text());
-        let main = answer.cookie();
+        let known = (user, host, answer.cookie());
+        self.cookies.borrow_mut().push(known);
+        answer.cookie()
+    }
+
+    /// Goes from the main site to the hosts of tools.
+    fn enter_tools(&self, user: usize, main: &str) {
         for host in HOSTS.iter().filter(|host| host.ends_with(".lab.test")) {
             let nonce = "n".repeat(22);
             let away = format!(
@@ -211,7 +235,6 @@ impl Lab {
             let known = (user, *host, entered.cookie());
             self.cookies.borrow_mut().push(known);
         }
-        self.cookies.borrow_mut().push((user, MAIN, main));
     }
 
     fn cookie(&self, asked: &Asked) -> String {
@@ -241,9 +264,14 @@ impl Lab {
     }
 }
 
-fn config(state: &tempfile::TempDir, upstreams: &[u16], routes: &[Route]) -> Config {
+fn config(
+    state: &tempfile::TempDir,
+    upstreams: &[u16],
+    aliases: &[&str],
+    routes: &[Route],
+) -> Config {
     let mut text = format!(
-        "[server]\npublic_url = \"http://{MAIN}\"\nstate_dir = \"{}\"\nworkers = 1\n\
+        "[server]\npublic_url = \"http://{MAIN}\"\naliases = {aliases:?}\nstate_dir = \"{}\"\nworkers = 1\n\
          [[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n\
          [identity.local]\nuser = [\n\
          {{ name = \"ana\", password = \"correct horse battery\", groups = [\"analysts\"] }},\n\
@@ -252,20 +280,30 @@ fn config(state: &tempfile::TempDir, upstreams: &[u16], routes: &[Route]) -> Con
     );
     let mut taken: Vec<(&str, &str)> = Vec::new();
     for (place, route) in routes.iter().enumerate() {
-        let at = (route.host, route.path.trim_end_matches('/'));
-        if taken.contains(&at) {
+        let path = route.path.trim_end_matches('/');
+        // Without a host it is on all main ones.
+        let hosts = match route.host {
+            "" => vec![MAIN, "192.168.1.20"],
+            host => vec![host],
+        };
+        let places: Vec<_> = hosts.into_iter().map(|host| (host, path)).collect();
+        if places.iter().any(|place| taken.contains(place)) {
             continue;
         }
-        taken.push(at);
+        taken.extend(places);
         let Route {
             host,
             path,
             access,
             lines,
         } = route;
+        let host = match *host {
+            "" => String::new(),
+            host => format!("host = \"{host}\""),
+        };
         writeln!(
             text,
-            "[[route]]\nname = \"r{place}\"\nhost = \"{host}\"\npath = \"{path}\"\n\
+            "[[route]]\nname = \"r{place}\"\n{host}\npath = \"{path}\"\n\
              access = {access}\nupstream = \"http://127.0.0.1:{}\"\n{lines}",
             upstreams[place]
         )
@@ -306,12 +344,13 @@ fn what_is_explained_is_what_happens() {
     };
     let mut runner = TestRunner::new(cases);
     let strategy = (
+        prop::sample::subsequence(ALIASES.to_vec(), 0..=ALIASES.len()),
         prop::collection::vec(route(), 0..7),
         prop::collection::vec(asked(), 1..6),
     );
-    let tools = RefCell::new(0);
-    let result = runner.run(&strategy, |(routes, requests)| {
-        let config = config(&lab.state, &lab.upstreams, &routes);
+    let (tools, led) = (RefCell::new(0), RefCell::new(0));
+    let result = runner.run(&strategy, |(aliases, routes, requests)| {
+        let config = config(&lab.state, &lab.upstreams, &aliases, &routes);
         lab.server.reload(config.clone()).unwrap();
         for asked in requests {
             let question = Question {
@@ -335,6 +374,7 @@ fn what_is_explained_is_what_happens() {
                 Answer::Status(said) => {
                     prop_assert_eq!(tool, None, "{}", text);
                     prop_assert_eq!(status, said.as_u16(), "{}", text);
+                    *led.borrow_mut() += usize::from(status == 307);
                     if let Some(location) = location {
                         let location = location.split("&nonce=").next().unwrap();
                         prop_assert!(text.contains(location), "{location}: {text}");
@@ -346,5 +386,9 @@ fn what_is_explained_is_what_happens() {
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
     assert!(*tools.borrow() > 50, "most cases reach nothing");
+    assert!(
+        *led.borrow() > 5,
+        "no loopback address was led to localhost"
+    );
     lab.server.stop();
 }

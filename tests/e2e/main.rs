@@ -13,6 +13,7 @@
 )]
 
 mod admin;
+mod aliases;
 mod cross_site;
 mod errors;
 mod handover;

@@ -8,8 +8,18 @@ const TOOL: &str = "https://jupyter.example.org";
 const HOSTILE: &str = include_str!("../../../tests/corpus/return_targets.txt");
 
 fn parse_at(text: &str, site: &str) -> Return {
-    let site: PublicUrl = site.parse().unwrap();
-    Return::parse(text, &site, |host| host.as_str() == "jupyter.example.org")
+    parse_among(text, &sites(&[site]))
+}
+
+/// Read on the main host of the first of them.
+fn parse_among(text: &str, sites: &Sites) -> Return {
+    let knows = |host: &Host| host.as_str() == "jupyter.example.org" || sites.is_main_host(host);
+    Return::parse(text, sites.main(), sites, knows)
+}
+
+fn sites(urls: &[&str]) -> Sites {
+    let mut urls = urls.iter().map(|url| url.parse().unwrap());
+    Sites::new(urls.next().unwrap(), urls.collect())
 }
 
 fn parse(text: &str) -> Return {
@@ -88,14 +98,14 @@ fn good_targets_come_back_byte_for_byte() {
         &long,
     ] {
         assert_eq!(parse(path), Return::Here(path.to_owned()), "{path}");
-        assert_eq!(parse(path).location(&MAIN.parse().unwrap()), path);
+        assert_eq!(parse(path).location(&sites(&[MAIN])), path);
         let absolute = format!("{MAIN}{path}");
         if absolute.len() <= MAX_LENGTH {
             assert_eq!(parse(&absolute), Return::Here(path.to_owned()));
             let at_tool = format!("{TOOL}{path}");
             let tool = "jupyter.example.org".parse().unwrap();
             assert_eq!(parse(&at_tool), Return::Host(tool, path.to_owned()));
-            assert_eq!(parse(&at_tool).location(&MAIN.parse().unwrap()), at_tool);
+            assert_eq!(parse(&at_tool).location(&sites(&[MAIN])), at_tool);
         }
     }
 }
@@ -127,6 +137,46 @@ fn another_port_or_scheme_is_another_origin() {
     ] {
         assert_eq!(parse_at(text, site), Return::home(), "{text}");
     }
+}
+
+#[test]
+fn a_site_leads_to_another_of_ours_but_never_from_https_to_plain_http() {
+    let main = MAIN.parse().unwrap();
+    let alias: PublicUrl = "http://192.168.1.20:8000".parse().unwrap();
+    let both = Sites::new(main, vec![alias.clone()]);
+    let on_alias = |text: &str| {
+        let knows = |host: &Host| host.as_str() == "jupyter.example.org" || both.is_main_host(host);
+        Return::parse(text, &alias, &both, knows)
+    };
+    for (text, location) in [
+        ("/x", "/x"),
+        ("http://192.168.1.20:8000/x", "/x"),
+        ("https://lab.example.org/x", "https://lab.example.org/x"),
+        (
+            "https://jupyter.example.org/x",
+            "https://jupyter.example.org/x",
+        ),
+        // The schemes and ports of the two are not mixed.
+        ("http://lab.example.org/x", "/"),
+        ("http://lab.example.org:8000/x", "/"),
+        ("http://jupyter.example.org:8000/x", "/"),
+        ("https://192.168.1.20:8000/x", "/"),
+        ("https://192.168.1.20/x", "/"),
+        ("http://192.168.1.20/x", "/"),
+        ("http://evil.example:8000/x", "/"),
+    ] {
+        assert_eq!(on_alias(text).location(&both), location, "{text}");
+    }
+    assert_eq!(
+        parse_among("http://192.168.1.20:8000/x", &both),
+        Return::home()
+    );
+    let plain = sites(&["http://lab.example.org", "http://192.168.1.20:8000"]);
+    let host = "192.168.1.20".parse().unwrap();
+    assert_eq!(
+        parse_among("http://192.168.1.20:8000/x", &plain),
+        Return::Host(host, "/x".to_owned())
+    );
 }
 
 #[test]
@@ -172,7 +222,7 @@ proptest! {
     ) {
         let text = format!("{prefix}{text}");
         let found = parse(&text);
-        let location = found.location(&MAIN.parse().unwrap());
+        let location = found.location(&sites(&[MAIN]));
         let went = where_a_browser_goes(MAIN, &location);
         let expected = match &found {
             Return::Here(path) => {
@@ -186,7 +236,7 @@ proptest! {
 
     #[test]
     fn any_text_is_survived(text in "\\PC{0,60}") {
-        let location = parse(&text).location(&MAIN.parse().unwrap());
+        let location = parse(&text).location(&sites(&[MAIN]));
         prop_assert!(where_a_browser_goes(MAIN, &location).is_some());
     }
 }

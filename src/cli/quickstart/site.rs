@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(route.upstreams, [Upstream::Unix(socket.into())]);
         assert_eq!(
             route.host,
-            HostPattern::Exact(JUPYTER_HOST.parse().unwrap())
+            Some(HostPattern::Exact(JUPYTER_HOST.parse().unwrap()))
         );
         assert_eq!(
             (route.app, route.title.as_str()),

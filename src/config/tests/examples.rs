@@ -119,7 +119,7 @@ fn the_workspace_has_a_host_for_each_tool() {
         .config
         .routes
         .iter()
-        .map(|route| &route.host)
+        .filter_map(|route| route.host.as_ref())
         .collect();
     assert_eq!(hosts.len(), 5);
 }

@@ -188,6 +188,43 @@ access = "signed-in"
 }
 
 #[test]
+fn main_addresses_that_cannot_be_told_apart() {
+    insta::assert_snapshot!(told(
+        r#"[server]
+public_url = "https://lab.example.org"
+aliases = [
+  "http://192.168.1.20:8000",
+  "http://LAB.example.org.:8000",
+  "https://192.168.1.20",
+  "http://nas/labgate",
+  "http://ana@nas",
+  "nas:8000",
+  "http://*.nas",
+  8000,
+]
+[[route]]
+name = "lab"
+upstream = "http://127.0.0.1:8888"
+access = "signed-in"
+[[route]]
+name = "on-the-alias"
+host = "192.168.1.20"
+upstream = "http://127.0.0.1:8888"
+access = "signed-in"
+[[route]]
+name = "beside-it"
+host = "192.168.1.20"
+path = "/beside"
+upstream = "http://127.0.0.1:8888"
+access = "signed-in"
+"#
+    ));
+    let next_to_a_wrong_one = "public_url = 1\naliases = [\"http://localhost:8000\"]";
+    let problems = problems(&format!("[server]\n{next_to_a_wrong_one}"));
+    assert_eq!(problems.lines().count(), 1, "{problems}");
+}
+
+#[test]
 fn routes_that_are_wrong_by_themselves() {
     insta::assert_snapshot!(told(
         r#"[[route]]

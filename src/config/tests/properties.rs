@@ -66,7 +66,7 @@ fn line() -> impl Strategy<Value = String> {
          [identity.local]\n[[identity.local.user]]\n[ui]",
     );
     let key = one_of(
-        "name\naddress\ntls\ntls.key\npath\nhost\nupstream\nupstream_ca\naccess\ntoken\napp\npublic_url\nidle\n\
+        "name\naddress\naliases\ntls\ntls.key\npath\nhost\nupstream\nupstream_ca\naccess\ntoken\napp\npublic_url\nidle\n\
          max_headers\nmax_body\nuser\nusers\nproxies\npassword\naccess.users",
     );
     let value = one_of(
@@ -113,6 +113,9 @@ fn configuration() -> impl Strategy<Value = String> {
     (top, prop::collection::vec(route_table(), 0..4), 0..3_usize).prop_map(
         |((hours, title, url, limits), routes, users)| {
             let mut text = format!("[server]\npublic_url = \"{url}\"\nworkers = 3\n");
+            if users > 0 {
+                text += "aliases = [\"http://192.168.1.20:8000\", \"https://nas:443/\"]\n";
+            }
             writeln!(
                 text,
                 "[ui]\ntitle = \"{title}\"\nnotice = \"\\u0022{title}\\\\\""

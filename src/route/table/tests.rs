@@ -9,8 +9,9 @@ fn route(host: &str, path: &str) -> config::Route {
         name: format!("{host}{path}"),
         title: String::new(),
         host: match host.strip_prefix("*.") {
-            Some(suffix) => HostPattern::Suffix(suffix.parse().unwrap()),
-            None => HostPattern::Exact(host.parse().unwrap()),
+            _ if host.is_empty() => None,
+            Some(suffix) => Some(HostPattern::Suffix(suffix.parse().unwrap())),
+            None => Some(HostPattern::Exact(host.parse().unwrap())),
         },
         path: path.to_owned(),
         upstreams: vec![config::Upstream::Http {
@@ -33,7 +34,9 @@ fn route(host: &str, path: &str) -> config::Route {
 }
 
 fn table(routes: &[config::Route]) -> RouteTable {
-    RouteTable::new(routes, &"https://lab.example.org".parse().unwrap())
+    let main = "https://lab.example.org".parse().unwrap();
+    let alias = "http://192.168.1.20:8000".parse().unwrap();
+    RouteTable::new(routes, &Sites::new(main, vec![alias]))
 }
 
 fn find(table: &RouteTable, host: &str, path: &str) -> Result<Found, NotFound> {
@@ -48,6 +51,25 @@ const fn found(index: usize) -> Result<Found, NotFound> {
 #[expect(clippy::unnecessary_wraps, reason = "what the tests compare with")]
 const fn add_slash(index: usize) -> Result<Found, NotFound> {
     Ok(Found::AddSlash(RouteId::new(index)))
+}
+
+#[test]
+fn a_route_without_a_host_is_on_every_main_host_and_no_other() {
+    let table = table(&[
+        route("", "/"),
+        route("192.168.1.20", "/beside"),
+        route("*.example.org", "/"),
+    ]);
+    for (host, path, expected) in [
+        (LAB, "/x", found(0)),
+        ("192.168.1.20", "/x", found(0)),
+        ("192.168.1.20", "/beside", found(1)),
+        (LAB, "/beside", found(0)),
+        ("jupyter.example.org", "/x", found(2)),
+        ("192.168.1.21", "/x", Err(NotFound::UnknownHost)),
+    ] {
+        assert_eq!(find(&table, host, path), expected, "{host}{path}");
+    }
 }
 
 const LAB: &str = "lab.example.org";
