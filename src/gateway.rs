@@ -445,12 +445,10 @@ fn refuse(
     if !matches!(reject, Reject::Redirect(_) | Reject::SignIn(_)) {
         exchange.failed(|| chain(reject));
     }
-    let host = exchange.host.as_ref().and_then(|host| host.to_str().ok());
-    let host = host.and_then(|host| Host::parse_authority(host).ok());
     let sites = &view.sites;
     let response = reject.response(&Asked {
         runtime: view,
-        site: host.map_or(sites.main(), |(host, _)| sites.of(&host)),
+        site: exchange.host().map_or(sites.main(), |host| sites.of(&host)),
         html: shown.html,
         framed: shown.framed,
         id: exchange.id,

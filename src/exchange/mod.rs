@@ -17,7 +17,7 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 use crate::{
     auth::Visitor,
     client::ClientAddr,
-    http::gate::InFlight,
+    http::{gate::InFlight, site::Host},
     listener::{Conn, Ending, http2::Stream},
     reject::Reject,
     route::RouteId,
@@ -216,6 +216,12 @@ impl Exchange {
     pub fn route_name(&self) -> Option<&str> {
         let (view, id) = self.route.get()?;
         Some(view.route(*id)?.name.as_str())
+    }
+
+    /// The host that was asked; `None`: what stood there is none.
+    pub fn host(&self) -> Option<Host> {
+        let text = self.host.as_ref()?.to_str().ok()?;
+        Host::parse_authority(text).ok().map(|(host, _port)| host)
     }
 
     /// `host/path` as asked, without query.

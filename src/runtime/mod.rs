@@ -34,8 +34,8 @@ use crate::{
     app::BadToken,
     client::TrustedProxies,
     clock::Clock,
-    config::{self, Config},
-    http::{gate, sites::Sites},
+    config::{self, Config, HostPattern},
+    http::{gate, site::Host, sites::Sites},
     pages,
     policy::Policy,
     rewrite::Rules,
@@ -164,6 +164,18 @@ impl Runtime {
 }
 
 impl Route {
+    /// Whether it answers on this host, where no other route is nearer to that.
+    pub fn is_on(&self, host: &Host, sites: &Sites) -> bool {
+        match &self.config.host {
+            None => sites.is_main_host(host),
+            Some(HostPattern::Exact(own)) => own == host,
+            Some(HostPattern::Suffix(parent)) => {
+                let below = host.as_str().strip_suffix(parent.as_str());
+                below.is_some_and(|labels| labels.ends_with('.'))
+            }
+        }
+    }
+
     /// Whether it can be reached by the listener of this name.
     pub fn is_behind(&self, listener: &str) -> bool {
         let required = self.config.require_listener.as_deref();

@@ -316,11 +316,14 @@ impl Worker {
                 continue;
             };
             let who = exchange.visitor.get().map(|visitor| visitor.who());
+            let host = exchange.host();
             let allowed = view.route_named(name).is_some_and(|route| {
                 let decision = route
                     .policy
                     .decide(who, exchange.client.get(), &exchange.method);
-                route.is_behind(&exchange.conn().entry().name)
+                let is_on = |host| route.is_on(host, &view.sites);
+                host.as_ref().is_some_and(is_on)
+                    && route.is_behind(&exchange.conn().entry().name)
                     && matches!(decision, Decision::Allowed(_))
             });
             if !allowed {

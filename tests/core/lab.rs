@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use labgate::{
     clock::Clock,
-    config::load::parse_str,
+    config::{Config, load::parse_str},
     runtime::{Options, Server},
     telemetry::Format,
 };
@@ -21,6 +21,7 @@ pub(crate) struct Lab {
     pub(crate) server: Server,
     pub(crate) address: SocketAddr,
     pub(crate) tool: Tool,
+    pub(crate) config: Config,
     _state: tempfile::TempDir,
 }
 
@@ -78,12 +79,13 @@ access = "signed-in"
             log_format: Format::Json,
             access_log: None,
         };
-        let server = Server::start(config, &options).unwrap();
+        let server = Server::start(config.clone(), &options).unwrap();
         let address = server.listeners()[0].address.tcp().unwrap();
         Self {
             server,
             address,
             tool,
+            config,
             _state: state,
         }
     }

@@ -15,6 +15,7 @@ mod http1;
 mod http2;
 mod lab;
 mod pages;
+mod reloading;
 mod stopping;
 mod tool;
 mod wire;
