@@ -34,6 +34,7 @@ use case::Case;
 use client::{SPLITS, Split};
 use message::Message;
 use proxies::Proxy;
+use recorder::Record;
 use run::{Outcome, run};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -81,7 +82,7 @@ fn judge(case: &Case, outcome: &Outcome) -> Result<(), String> {
     let expects = &case.expects;
     let upstream: Result<Vec<_>, String> = outcome
         .upstream()
-        .map(|record| Ok(without_ours(&record.message)?.bytes()))
+        .map(|record| Ok(without_ours(record)?.bytes()))
         .collect();
     let upstream = upstream?;
     if upstream != expects.upstream {
@@ -92,7 +93,7 @@ fn judge(case: &Case, outcome: &Outcome) -> Result<(), String> {
         return Err(format!("{tunnels} tunnels"));
     }
     for record in outcome.begun() {
-        let begun = without_ours(&record.message)?.head;
+        let begun = without_ours(record)?.head;
         if expects.cut.as_ref() != Some(&begun) {
             return Err(format!(
                 "the upstream got the beginning {}",
@@ -113,21 +114,35 @@ fn judge(case: &Case, outcome: &Outcome) -> Result<(), String> {
 }
 
 /// A message without the lines that labgate adds to all of them.
-fn without_ours(message: &Message) -> Result<Message, String> {
-    let mut message = message.clone();
+fn without_ours(record: &Record) -> Result<Message, String> {
+    let Record {
+        client,
+        mut message,
+        ..
+    } = record.clone();
     let head = shown(std::slice::from_ref(&message.head));
-    for name in [
-        "x-forwarded-host",
-        "x-forwarded-for",
-        "x-forwarded-proto",
-        "x-request-id",
-    ] {
-        if message.remove(name).is_none() || message.remove(name).is_some() {
-            return Err(format!("not one {name} in {head}"));
+    for name in OURS {
+        let value = message.remove(name).ok_or(format!("no {name} in {head}"))?;
+        let good = match name {
+            "x-forwarded-for" => value.parse().ok() == client,
+            "x-forwarded-host" => message.value("host") == Some(value.as_bytes().to_vec()),
+            "x-forwarded-proto" => value == "http",
+            _ => value.len() == 16 && value.bytes().all(|digit| digit.is_ascii_hexdigit()),
+        };
+        if !good || message.value(name).is_some() {
+            return Err(format!("not the right {name} in {head}"));
         }
     }
     Ok(message)
 }
+
+/// What labgate adds to every request here.
+const OURS: [&str; 4] = [
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-request-id",
+];
 
 fn shown(messages: &[Vec<u8>]) -> String {
     let each = messages

@@ -42,6 +42,9 @@ impl Message {
     fn take(&mut self, bytes: &[u8]) -> Option<usize> {
         let (head, mut rest) = split_after(bytes, b"\r\n\r\n")?;
         self.head = head.to_vec();
+        if !self.has_good_lines() {
+            return self.give_up();
+        }
         let codings = self.values("transfer-encoding");
         let lengths = self.values("content-length");
         match (&codings[..], &lengths[..]) {
@@ -98,41 +101,51 @@ impl Message {
         None
     }
 
-    /// The values of all fields of a lowercase name. A line that is no field makes it unclear.
-    fn values(&mut self, name: &str) -> Vec<Vec<u8>> {
-        let lines = self.head[..self.head.len() - 4].split(|byte| *byte == b'\n');
-        let mut values = Vec::new();
-        for line in lines.skip(1) {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let Some(at) = line.iter().position(|byte| *byte == b':') else {
-                self.unclear = true;
-                continue;
-            };
-            if line[..at].eq_ignore_ascii_case(name.as_bytes()) {
-                values.push(line[at + 1..].trim_ascii().to_vec());
-            }
-        }
-        values
+    /// Whether every line ends in CRLF, and each but the first is a field.
+    fn has_good_lines(&self) -> bool {
+        let mut lines = self.head.split_inclusive(|byte| *byte == b'\n');
+        let whole = |line: &&[u8]| {
+            let line = line.strip_suffix(b"\r\n");
+            line.is_some_and(|line| !line.contains(&b'\r'))
+        };
+        let field = |line: &[u8]| {
+            let name = line.split(|byte| *byte == b':').next().unwrap_or_default();
+            line == b"\r\n" || (!name.is_empty() && name.iter().all(|byte| is_token(*byte)))
+        };
+        lines.next().as_ref().is_some_and(whole) && lines.all(|line| whole(&line) && field(line))
+    }
+
+    /// The values of all fields of a lowercase name.
+    fn values(&self, name: &str) -> Vec<Vec<u8>> {
+        let lines = self.head.split(|byte| *byte == b'\n').skip(1);
+        let fields = lines.filter_map(|line| {
+            let at = line.iter().position(|byte| *byte == b':')?;
+            Some((&line[..at], line[at + 1..].trim_ascii()))
+        });
+        fields
+            .filter(|(named, _)| named.eq_ignore_ascii_case(name.as_bytes()))
+            .map(|(_, value)| value.to_vec())
+            .collect()
+    }
+
+    /// The last value of a lowercase name.
+    pub(crate) fn value(&self, name: &str) -> Option<Vec<u8>> {
+        self.values(name).pop()
     }
 
     /// What the proxy says last of where it is from.
     pub(crate) fn client(&self) -> Option<IpAddr> {
-        let mut message = self.clone();
-        if message.head.is_empty() {
-            return None;
-        }
-        let said = message.values("x-forwarded-for").pop()?;
+        let said = self.value("x-forwarded-for")?;
         String::from_utf8(said).ok()?.parse().ok()
     }
 
     /// The key of a WebSocket handshake.
     pub(crate) fn handshake_key(&self) -> Option<Vec<u8>> {
-        let mut message = self.clone();
-        let [upgrade, connection] = ["upgrade", "connection"]
-            .map(|name| message.values(name).concat().to_ascii_lowercase());
-        let asked = memchr::memmem::find(&connection, b"upgrade").is_some();
+        let [upgrade, connection] =
+            ["upgrade", "connection"].map(|name| self.values(name).concat().to_ascii_lowercase());
+        let asked = find(&connection, b"upgrade").is_some();
         (asked && upgrade == b"websocket").then_some(())?;
-        message.values("sec-websocket-key").pop()
+        self.value("sec-websocket-key")
     }
 
     /// The request's line.
@@ -169,6 +182,11 @@ impl Message {
         }
         bytes
     }
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn number(digits: &[u8], radix: u32) -> Option<usize> {

@@ -200,6 +200,7 @@ it ends its side: whether that is read as a request shows where a proxy believes
 - **cut**: the head is good and goes on; what breaks is in the body. The upstream's connection ends before it
   saw an end, the client gets 400, and nothing behind is read. nginx, which collects bodies first, and HAProxy
   have a status there; what of it reached the server behind HAProxy is not in the table.
+- **502**: it is passed on, and the server behind, which reads no framing but the plainest, does not take it.
 - **tunnel**: a handshake that is accepted; the request behind it goes through as bytes.
 - **varies**: HAProxy does now one thing and now another with the same bytes.
 - **not HTTP/1**: an answer in another protocol, here HTTP/2.
@@ -208,9 +209,11 @@ A request that labgate lets through and nginx or HAProxy does not has its reason
 reason and one that is no longer needed fail the test.
 
 What the upstream gets is never the bytes that came: hyper reads them, and writes them anew. The request line
-has a path and `HTTP/1.1`. Field names are in lowercase, with a colon and a space behind them; where fields are
-dropped, others may change places, but those of one name do not. A body with a length keeps it; one in chunks
-gets chunks of other sizes, without extensions, and of its trailers those that were announced and may follow.
+has a path and `HTTP/1.1`. Field names are in lowercase, with a colon and a space behind them; fields of one
+name stand together, in their order, and where fields are dropped, others may change places. A body with a
+length keeps it; one in chunks gets chunks of other sizes, without extensions, and of its trailers those that
+were announced and may follow.
+(nginx sends a body that came in chunks with a length, and HAProxy in chunks.)
 ";
 
 #[test]
