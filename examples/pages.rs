@@ -172,6 +172,7 @@ fn error_pages(look: &Look) -> Pages {
     };
     let fields = vec![("cookie".into(), 98_304), ("x-profile".into(), 2_150)];
     [
+        Problem::AddressTooLong,
         Problem::BadRequest("the path contains a dot segment in disguise"),
         Problem::BodyTooLarge { limit: 64 << 20 },
         Problem::Busy,

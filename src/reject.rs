@@ -240,7 +240,7 @@ fn head_problem(refusal: &Refusal, runtime: &Runtime) -> Problem {
     let limits = &runtime.limits;
     match refusal {
         Refusal::BadRequest(rule) => Problem::BadRequest(rule),
-        Refusal::ConnectMethod => Problem::MethodNotAllowed { allow: ALL_METHODS },
+        Refusal::MethodNotAllowed => Problem::MethodNotAllowed { allow: ALL_METHODS },
         Refusal::HeaderTimeout => Problem::RequestTimeout,
         Refusal::HeaderTooLarge(fields) => Problem::HeaderTooLarge {
             limit: limits.max_header_bytes as u64,
@@ -252,7 +252,7 @@ fn head_problem(refusal: &Refusal, runtime: &Runtime) -> Problem {
         Refusal::TooManyHeaders => Problem::TooManyFields {
             limit: limits.max_headers as u64,
         },
-        Refusal::UriTooLong => Problem::BadRequest("its address is too long"),
+        Refusal::UriTooLong => Problem::AddressTooLong,
     }
 }
 
@@ -292,5 +292,5 @@ const fn rule(path: BadPath) -> &'static str {
 }
 
 const BROKEN_BODY: &str = "its body broke off or is framed wrongly";
-/// Any method but CONNECT, really; the field takes names only (RFC 9110 §10.2.1).
+/// Any method but CONNECT and TRACE, really; the field takes names only (RFC 9110 §10.2.1).
 const ALL_METHODS: &str = "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT";

@@ -160,7 +160,7 @@ impl Asking<'_> {
         if let Err(refusal) = gate::check_h2(&parts, &view.gate_limits) {
             let why = match &refusal {
                 Refusal::BadRequest(why) => (*why).to_owned(),
-                Refusal::ConnectMethod => "CONNECT is not for us".to_owned(),
+                Refusal::MethodNotAllowed => "neither CONNECT nor TRACE is for us".to_owned(),
                 other => format!("{other:?}"),
             };
             return self.refused(&Reject::Head(refusal), &why);

@@ -43,6 +43,7 @@ fn password_page(text: &str, code: Option<String>, state: PasswordState) -> Pass
 fn problems(text: &str) -> Vec<Problem> {
     let tool = || text.to_owned();
     vec![
+        Problem::AddressTooLong,
         Problem::BadRequest("the path has dot segments"),
         Problem::BodyTooLarge { limit: 1 << 20 },
         Problem::Busy,

@@ -12,6 +12,7 @@ pub(super) struct Fields<'a> {
     pub(super) connection: Connection,
     pub(super) upgrade: Option<Upgrade>,
     pub(super) expect_continue: bool,
+    authorization: bool,
     count: usize,
 }
 
@@ -32,7 +33,9 @@ pub(super) enum Upgrade {
 }
 
 impl<'a> Fields<'a> {
-    /// Takes one field. `value` is without the white space around it.
+    /// Takes one field. `value` is without the spaces around it, but may have tabs there: in what
+    /// decides about framing and authority these are refused, since not everybody takes them for
+    /// white space.
     pub(super) fn see(
         &mut self,
         name: &[u8],
@@ -48,10 +51,11 @@ impl<'a> Fields<'a> {
         match name.len() {
             4 if is(b"host") => self.see_host(value)?,
             6 if is(b"expect") => {
-                self.expect_continue |= value.eq_ignore_ascii_case(b"100-continue");
+                self.expect_continue |= trim(value).eq_ignore_ascii_case(b"100-continue");
             }
             7 if is(b"upgrade") => self.see_upgrade(value)?,
             10 if is(b"connection") => self.see_connection(value)?,
+            13 if is(b"authorization") => self.see_authorization()?,
             14 if is(b"content-length") => self.see_content_length(value)?,
             14 if is(b"http2-settings") => return Err(H2C),
             17 if is(b"transfer-encoding") => self.see_transfer_encoding(value)?,
@@ -65,6 +69,14 @@ impl<'a> Fields<'a> {
             Some(_) => Err(Refusal::BadRequest("there are two host fields")),
             None => Ok(()),
         }
+    }
+
+    /// Two readers could each believe another one.
+    fn see_authorization(&mut self) -> Result<(), Refusal> {
+        if std::mem::replace(&mut self.authorization, true) {
+            return Err(Refusal::BadRequest("there are two authorization fields"));
+        }
+        Ok(())
     }
 
     fn see_content_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
@@ -110,7 +122,7 @@ impl<'a> Fields<'a> {
         }) {
             return Err(H2C);
         }
-        let upgrade = if value.eq_ignore_ascii_case(b"websocket") {
+        let upgrade = if trim(value).eq_ignore_ascii_case(b"websocket") {
             Upgrade::WebSocket
         } else {
             Upgrade::Other
@@ -122,7 +134,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Splits `name: value`, a line without its end, and checks every byte of it.
+/// Splits `name: value`, a line without its end, and checks every byte of it. Takes the spaces around
+/// the value off, and leaves tabs.
 pub(super) fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     let name_length = line
         .iter()
@@ -146,7 +159,7 @@ pub(super) fn split_field(line: &[u8]) -> Result<(&[u8], &[u8]), &'static str> {
     if !is_value(value) {
         return Err("a field value holds a control character");
     }
-    Ok((name, trim(value)))
+    Ok((name, trim_spaces(value)))
 }
 
 /// Whether the byte may be part of a method or field name (`tchar`, RFC 9110 §5.6.2).
@@ -210,7 +223,17 @@ fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|member| !member.is_empty())
 }
 
-pub(super) fn trim(mut value: &[u8]) -> &[u8] {
+fn trim_spaces(mut value: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] = value {
+        value = rest;
+    }
+    while let [rest @ .., b' '] = value {
+        value = rest;
+    }
+    value
+}
+
+fn trim(mut value: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = value {
         value = rest;
     }
@@ -220,7 +243,8 @@ pub(super) fn trim(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// The longest names in use have some 50 bytes; `http` takes 64 KiB.
-const MAX_NAME_BYTES: usize = 256;
+/// The longest names in use have some 50 bytes; `http` takes 64 KiB, and other proxies no more than
+/// this.
+const MAX_NAME_BYTES: usize = 255;
 
 const H2C: Refusal = Refusal::BadRequest("an upgrade to HTTP/2 over clear text is not offered");

@@ -10,11 +10,11 @@ use super::{
     target::{Authority, check_path_and_query},
 };
 
-/// Judges one request. `connect` is refused in every form. A fragment in `:path` cannot be seen: it
-/// is gone when hyper hands the request over, so neither policy nor an upstream sees it.
+/// Judges one request. `CONNECT` and `TRACE` are refused in every form. A fragment in `:path` cannot
+/// be seen: it is gone when hyper hands the request over, so neither policy nor an upstream sees it.
 pub fn check_h2(parts: &Parts, limits: &Limits) -> Result<Head, Refusal> {
-    if parts.method == Method::CONNECT {
-        return Err(Refusal::ConnectMethod);
+    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+        return Err(Refusal::MethodNotAllowed);
     }
     if parts.method.as_str().len() > MAX_METHOD_BYTES {
         return Err(Refusal::BadRequest("the method is too long"));
@@ -43,7 +43,8 @@ pub fn check_h2(parts: &Parts, limits: &Limits) -> Result<Head, Refusal> {
         if name == header::COOKIE && std::mem::replace(&mut has_cookies, true) {
             continue;
         }
-        let value = fields::trim(value.as_bytes());
+        // Not trimmed: white space around a value has no place here (RFC 9113 §8.2.1).
+        let value = value.as_bytes();
         seen.see(name.as_str().as_bytes(), value, limits.max_headers)?;
     }
     check_authority(parts, &seen)?;

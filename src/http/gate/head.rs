@@ -197,7 +197,7 @@ impl<'a> RequestLine<'a> {
             }
         };
         match method {
-            b"CONNECT" => return Err(Refusal::ConnectMethod),
+            b"CONNECT" | b"TRACE" => return Err(Refusal::MethodNotAllowed),
             b"PRI" => return Err(Refusal::BadRequest("HTTP/2 is not expected here")),
             _ => {}
         }

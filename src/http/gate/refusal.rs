@@ -9,13 +9,14 @@ pub enum Refusal {
     /// 400: the head breaks a rule; the text is a lowercase fragment without anything the client
     /// wrote.
     BadRequest(&'static str),
-    /// 405: `CONNECT`; we are no tunnel.
-    ConnectMethod,
     /// 408: the head did not end in time.
     HeaderTimeout,
     /// 431: the head is larger than `max_header_bytes`; its largest fields, the largest first, at
     /// most three. Sizes count what had come when the limit was reached.
     HeaderTooLarge(Box<[LargeField]>),
+    /// 405: `CONNECT`, for we are no tunnel, and `TRACE`, whose answer would show the client what we
+    /// add for the tool alone (RFC 9110 §9.3.8).
+    MethodNotAllowed,
     /// 431: more fields than `max_headers`.
     TooManyHeaders,
     /// 414: the request target alone is too long.
@@ -36,11 +37,11 @@ impl Refusal {
     pub const fn status(&self) -> StatusCode {
         match self {
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Self::ConnectMethod => StatusCode::METHOD_NOT_ALLOWED,
             Self::HeaderTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::HeaderTooLarge(_) | Self::TooManyHeaders => {
                 StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
             }
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::UriTooLong => StatusCode::URI_TOO_LONG,
         }
     }

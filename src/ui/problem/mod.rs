@@ -18,6 +18,8 @@ use super::{
 /// Why a request is not answered as it wished.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Problem {
+    /// 414
+    AddressTooLong,
     /// 400. Which rule the request breaks: "it was refused because …".
     BadRequest(&'static str),
     /// 413: the body is larger than the route takes.
@@ -122,6 +124,7 @@ impl Problem {
     /// The status of the answer.
     pub const fn status(&self) -> StatusCode {
         match self {
+            Self::AddressTooLong => StatusCode::URI_TOO_LONG,
             Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Busy | Self::ShuttingDown | Self::ToolBusy { .. } => {
@@ -149,6 +152,7 @@ impl Problem {
     /// The name for programs; stays the same from version to version.
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::AddressTooLong => "address_too_long",
             Self::BadRequest(_) => "bad_request",
             Self::BodyTooLarge { .. } => "body_too_large",
             Self::Busy => "busy",
@@ -252,7 +256,8 @@ impl Problem {
             | Self::ToolUntrusted { .. }
             | Self::TooManyFields { .. }
             | Self::TooManyRequests { .. } => Some(Action::retry()),
-            Self::BadRequest(_)
+            Self::AddressTooLong
+            | Self::BadRequest(_)
             | Self::BodyTooLarge { .. }
             | Self::CrossSite
             | Self::Denied { .. }

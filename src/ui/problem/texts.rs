@@ -34,6 +34,13 @@ impl Problem {
     pub(super) fn texts(&self) -> Texts {
         use Turn::{Administrator, Tool, Yours};
         match self {
+            Self::AddressTooLong => Texts::new(
+                "This address is too long",
+                "The address alone is longer than this installation takes.",
+                Yours,
+                "What is long in it should be sent in the body of a request instead. If a link led \
+                 here, its author should know.",
+            ),
             Self::BadRequest(rule) => Texts::new(
                 "This request is malformed",
                 format!("It was refused because {rule}."),

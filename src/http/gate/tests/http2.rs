@@ -100,6 +100,22 @@ fn what_http1_refuses_is_refused() {
             400,
         ),
         (
+            "a blank before a length",
+            parts("https://x/", &[("content-length", " 3")]),
+            400,
+        ),
+        (
+            "two authorizations",
+            parts(
+                "https://x/",
+                &[
+                    ("authorization", "Basic YTpi"),
+                    ("authorization", "Basic YzpkCg=="),
+                ],
+            ),
+            400,
+        ),
+        (
             "too many fields",
             parts("https://x/", &[("a", "b"); 101]),
             431,
@@ -108,6 +124,9 @@ fn what_http1_refuses_is_refused() {
     let mut connect = parts("x:443", &[]);
     connect.method = Method::CONNECT;
     table.push(("connect", connect, 405));
+    let mut trace = parts("https://x/", &[]);
+    trace.method = Method::TRACE;
+    table.push(("trace", trace, 405));
     let mut long = parts("https://x/", &[]);
     long.method = Method::from_bytes(&[b'A'; 33]).unwrap();
     table.push(("a long method", long, 400));
