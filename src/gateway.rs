@@ -440,6 +440,9 @@ fn refuse(
     if !matches!(reject, Reject::Redirect(_) | Reject::SignIn(_)) {
         exchange.failed(|| chain(reject));
     }
+    if let Some(reason) = reject.refused() {
+        exchange.refused(reason);
+    }
     let response = reject.response(&Asked {
         runtime: view,
         html: shown.html,

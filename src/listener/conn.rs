@@ -310,6 +310,7 @@ async fn run_tunnel(client: Side<ClientStream>, pending: PendingTunnel) {
     let summary = tunnel::relay(client, upstream, &options, stop, || exchange.person_acted()).await;
     exchange.bytes_in.set(summary.from_client);
     exchange.bytes_out.set(summary.from_upstream);
+    exchange.ended.set(Some(summary.ended));
 }
 
 pub(super) type Answered = Result<Response<ResponseBody>, std::convert::Infallible>;

@@ -41,7 +41,10 @@ use crate::{
     rewrite::Rules,
     route::{RouteId, RouteTable, own},
     session::Sessions,
-    telemetry::meter::{Meter, Meters},
+    telemetry::{
+        audit::Audit,
+        meter::{Meter, Meters},
+    },
     ui::Look,
     upstream::{BadTarget, Roots, Targets, Timeouts},
 };
@@ -263,6 +266,8 @@ pub struct Shared {
     pub pages: pages::PagesHandle,
     /// Wall-clock time.
     pub clock: Clock,
+    /// The audit log.
+    pub audit: Audit,
     /// Open streams by user name; counted only while `max_streams_per_user` is set.
     pub streams: DashMap<String, Arc<AtomicUsize>>,
 }
@@ -294,6 +299,7 @@ impl Shared {
         sessions: Arc<Sessions>,
         pages: pages::PagesHandle,
         clock: Clock,
+        audit: Audit,
     ) -> Self {
         Self {
             runtime: ArcSwap::from_pointee(runtime),
@@ -301,6 +307,7 @@ impl Shared {
             sessions,
             pages,
             clock,
+            audit,
             streams: DashMap::new(),
         }
     }
@@ -311,9 +318,9 @@ impl Shared {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Gives new requests another snapshot.
-    pub fn swap(&self, runtime: Runtime) {
+    /// Gives new requests another snapshot; says its generation.
+    pub fn swap(&self, runtime: Runtime) -> u64 {
         self.runtime.store(Arc::new(runtime));
-        self.generation.fetch_add(1, Ordering::Release);
+        self.generation.fetch_add(1, Ordering::Release) + 1
     }
 }

@@ -148,7 +148,7 @@ mod tests {
         lab.counts.micros = 1_500_250;
         lab.tunnels = 4;
         let sign_ins = SignIns::default();
-        sign_ins.count(http::StatusCode::SEE_OTHER);
+        sign_ins.count(crate::telemetry::SignIn::Success);
         let text = text(&snapshot, &sign_ins, 3);
         for line in [
             "labgate_request_duration_seconds_bucket{route=\"lab\",le=\"0.001\"} 2",

@@ -13,6 +13,7 @@
 )]
 
 mod admin;
+mod audit;
 mod cross_site;
 mod errors;
 mod handover;
