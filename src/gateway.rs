@@ -440,6 +440,10 @@ fn refuse(
     if !matches!(reject, Reject::Redirect(_) | Reject::SignIn(_)) {
         exchange.failed(|| chain(reject));
     }
+    if let Reject::Head(refusal) = reject {
+        let edge = &mut exchange.worker().edge.borrow_mut();
+        *edge.refused_heads.entry(refusal.name()).or_default() += 1;
+    }
     if let Some(reason) = reject.refused() {
         exchange.refused(reason);
     }

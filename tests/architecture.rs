@@ -26,7 +26,7 @@ const MODULES: &[(&str, &str)] = &[
     ("telemetry", "clock config secret"),
     ("client", "config"),
     ("ui", "config"),
-    ("upstream", "config tcp tunnel"),
+    ("upstream", "config tcp telemetry tunnel"),
     ("route", "config http"),
     ("app", "config route secret"),
     ("session", "clock config http identity secret store"),

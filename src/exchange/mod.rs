@@ -158,6 +158,7 @@ impl Exchange {
         drop(self.tunnel.set(tunnel));
         self.status.set(StatusCode::SWITCHING_PROTOCOLS.as_u16());
         self.log("tunnel opened", self.started.elapsed());
+        self.meter().count_tunnel();
         let session = self.session_id();
         self.worker.shared.audit.write(&Event::TunnelOpened {
             user: self.user_name(),
@@ -285,6 +286,12 @@ impl Exchange {
         self.bytes_out.set(self.bytes_out.get() + bytes as u64);
     }
 
+    fn meter(&self) -> &meter::Meter {
+        let route = self.route.get();
+        let meter = route.and_then(|(view, id)| view.meter(*id));
+        meter.unwrap_or(&self.worker.meters.none)
+    }
+
     fn audit_closed(&self, elapsed: Duration) {
         let session = self.session_id();
         self.worker.shared.audit.write(&Event::TunnelClosed {
@@ -336,16 +343,12 @@ impl Drop for Exchange {
             .set(self.conn.open_exchanges.get().saturating_sub(1));
         let elapsed = self.started.elapsed();
         let tunnel = self.is_tunnel();
-        let route = self.route.get();
-        let meter = route.and_then(|(view, id)| view.meter(*id));
-        meter
-            .unwrap_or(&self.worker.meters.none)
-            .count(meter::Ended {
-                status: self.status.get(),
-                elapsed: (!tunnel).then_some(elapsed),
-                bytes_in: self.bytes_in.get(),
-                bytes_out: self.bytes_out.get(),
-            });
+        self.meter().count(meter::Ended {
+            status: self.status.get(),
+            elapsed: (!tunnel).then_some(elapsed),
+            bytes_in: self.bytes_in.get(),
+            bytes_out: self.bytes_out.get(),
+        });
         let message = if tunnel { "tunnel closed" } else { "request" };
         self.log(message, elapsed);
         if tunnel {

@@ -8,6 +8,7 @@
 mod measure;
 mod own_certificate;
 mod reach;
+mod reloads;
 mod server;
 mod signal;
 mod worker;
@@ -26,6 +27,7 @@ use arc_swap::ArcSwap;
 use dashmap::DashMap;
 
 pub use reach::{Reach, Reached};
+use reloads::Reloads;
 pub use server::{Options, Server, StartError};
 pub use signal::Signal;
 pub use worker::{Worker, WorkerHandle};
@@ -33,7 +35,7 @@ pub use worker::{Worker, WorkerHandle};
 use crate::{
     app::BadToken,
     client::TrustedProxies,
-    clock::Clock,
+    clock::{Clock, Timestamp},
     config::{self, Config},
     http::{gate, site::PublicUrl},
     pages,
@@ -260,6 +262,12 @@ pub struct Shared {
     pub runtime: ArcSwap<Runtime>,
     /// Moves with every swap; see [`Shared::swap`].
     generation: AtomicU64,
+    /// Whether the last configuration was taken, and how many were not.
+    reloads: Reloads,
+    /// Client connections that a limit refused.
+    refused_connections: AtomicU64,
+    /// When the server was started.
+    started: Timestamp,
     /// The shared truth about sessions.
     pub sessions: Arc<Sessions>,
     /// Our own pages, on the control runtime.
@@ -304,6 +312,9 @@ impl Shared {
         Self {
             runtime: ArcSwap::from_pointee(runtime),
             generation: AtomicU64::new(0),
+            reloads: Reloads::new(clock.now()),
+            refused_connections: AtomicU64::new(0),
+            started: clock.now(),
             sessions,
             pages,
             clock,
@@ -318,9 +329,15 @@ impl Shared {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// Counts a client connection that a limit refused.
+    pub fn refuse_connection(&self) {
+        self.refused_connections.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Gives new requests another snapshot; says its generation.
     pub fn swap(&self, runtime: Runtime) -> u64 {
         self.runtime.store(Arc::new(runtime));
+        self.reloads.applied(self.clock.now());
         self.generation.fetch_add(1, Ordering::Release) + 1
     }
 }

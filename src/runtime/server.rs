@@ -287,6 +287,7 @@ impl Server {
     /// Tells the audit log that a configuration was not taken, and opens its file anew, as a reload
     /// does: what rotates logs does not know of configurations.
     pub fn reload_refused(&self) {
+        self.shared.reloads.refused();
         let audit = &self.shared.audit;
         audit.reopen();
         let generation = self.shared.generation();
@@ -357,7 +358,11 @@ impl Server {
 
     fn serve_admin(&self, admin: Admin) {
         let _context = self.control.enter();
-        let metrics = measure::metrics(Arc::clone(&self.shared), Arc::clone(&self.workers));
+        let metrics = measure::metrics(
+            Arc::clone(&self.shared),
+            Arc::clone(&self.workers),
+            Arc::clone(&self.store),
+        );
         let served = admin.serve(metrics, self.stopping.clone(), self.tasks.clone());
         let ended = self.ended.clone();
         self.tasks.spawn(ended.run_until_cancelled_owned(served));

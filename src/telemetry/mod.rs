@@ -9,6 +9,7 @@ pub mod access;
 pub mod audit;
 mod chain;
 pub mod meter;
+mod process;
 pub mod prometheus;
 mod request_id;
 mod sign_ins;
@@ -21,6 +22,7 @@ use tracing_subscriber::{
 };
 
 pub use chain::chain;
+pub use process::Process;
 pub use request_id::{RequestId, RequestIds};
 pub use sign_ins::{SignIn, SignIns};
 
