@@ -13,7 +13,7 @@ use std::{
     task::Poll,
 };
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -46,7 +46,7 @@ use crate::{
     telemetry::chain,
     tunnel::Side,
     upstream::{self, Upgraded, UpstreamBody},
-    verdict::{self, Case, Verdict},
+    verdict::{self, Case, Entrance, Verdict},
 };
 
 /// Answers one request; refusals become pages or JSON here and nowhere else.
@@ -135,18 +135,14 @@ async fn route(
     };
     let host = host.ok_or(Reject::UnknownHost)?;
     let entry = exchange.conn().entry();
-    // After a reload the main address may no longer be https: that would be a circle.
-    if entry.redirect_https && view.public.https {
-        return Err(Reject::Redirect(to_https(view, &host, &target)));
-    }
-    let leads = match leads {
-        // A route of another listener is not there.
-        Ok(Leads::Route(found)) if !is_behind(view, found, &entry.name) => match path.raw() {
-            "/" => Ok(Leads::Home),
-            _ => Err(NotFound::NoRoute),
-        },
-        leads => leads,
+    let entrance = Entrance {
+        listener: &entry.name,
+        redirect_https: entry.redirect_https,
     };
+    if let Some(redirect) = entrance.redirect(view, &host, &target) {
+        return Err(Reject::Redirect(redirect));
+    }
+    let leads = leads.and_then(|leads| entrance.leads(view, leads, &path));
     let worker = exchange.worker();
     if let Some(visitor) = worker
         .visitors
@@ -173,23 +169,6 @@ async fn route(
             cookie: None,
         })),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Whether what was found can be reached by the listener of this name.
-fn is_behind(view: &View, found: Found, listener: &str) -> bool {
-    let (Found::Route(id) | Found::AddSlash(id)) = found;
-    let route = view.route(id);
-    route.is_some_and(|route| route.is_behind(listener))
-}
-
-/// The same place at its https address, which has the port of `public_url`.
-fn to_https(view: &View, host: &Host, target: &Uri) -> Redirect {
-    let path = target.path_and_query().map_or("/", |path| path.as_str());
-    Redirect {
-        status: StatusCode::PERMANENT_REDIRECT,
-        location: header_value(&format!("{}{path}", view.public.origin_of(host))),
-        cookie: None,
     }
 }
 

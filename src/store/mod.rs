@@ -76,6 +76,11 @@ impl Store {
         Ok(store)
     }
 
+    /// Whether there is one below `state_dir`, without making anything.
+    pub fn is_there(state_dir: &Path) -> bool {
+        state_dir.join(StateDir::NAME).join(FILE).exists()
+    }
+
     fn start(path: PathBuf, lock: Option<File>, opener: Opener) -> Result<Arc<Self>, Error> {
         let database = opener()?;
         let shared: Shared = Arc::new(RwLock::new(Some(database)));
