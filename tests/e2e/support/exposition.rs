@@ -130,10 +130,10 @@ fn histograms(samples: &[Sample]) -> Result<(), String> {
                 return Err(format!("a bucket below the one before it: {sample:?}"));
             }
             last = Some((bound, sample.value));
-        } else if sample.name == format!("{}_count", sample.family) {
-            if last.take() != Some((f64::INFINITY, sample.value)) {
-                return Err(format!("not the count of all: {sample:?}"));
-            }
+        } else if sample.name == format!("{}_count", sample.family)
+            && last.take() != Some((f64::INFINITY, sample.value))
+        {
+            return Err(format!("not the count of all: {sample:?}"));
         }
     }
     match last {
