@@ -13,7 +13,7 @@ use std::{
     task::Poll,
 };
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -46,7 +46,7 @@ use crate::{
     telemetry::chain,
     tunnel::Side,
     upstream::{self, Upgraded, UpstreamBody},
-    verdict::{self, Case, Verdict},
+    verdict::{self, Case, Entrance, Verdict},
 };
 
 /// Answers one request; refusals become pages or JSON here and nowhere else.
@@ -139,18 +139,14 @@ async fn route(
     let host = host.ok_or(Reject::UnknownHost)?;
     let site = view.sites.of(&host);
     let entry = exchange.conn().entry();
-    // To a site on plain http that would be a circle.
-    if entry.redirect_https && site.https {
-        return Err(Reject::Redirect(to_https(site, &host, &target)));
-    }
-    let leads = match leads {
-        // A route of another listener is not there.
-        Ok(Leads::Route(found)) if !is_behind(view, found, &entry.name) => match path.raw() {
-            "/" => Ok(Leads::Home),
-            _ => Err(NotFound::NoRoute),
-        },
-        leads => leads,
+    let entrance = Entrance {
+        listener: &entry.name,
+        redirect_https: entry.redirect_https,
     };
+    if let Some(redirect) = entrance.redirect(view, &host, &target) {
+        return Err(Reject::Redirect(redirect));
+    }
+    let leads = leads.and_then(|leads| entrance.leads(view, leads, &path));
     let worker = exchange.worker();
     if let Some(visitor) = worker.visitors.find(request.headers(), &host, site.https) {
         exchange.recognize(visitor);
@@ -175,23 +171,6 @@ async fn route(
             cookie: None,
         })),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Whether what was found can be reached by the listener of this name.
-fn is_behind(view: &View, found: Found, listener: &str) -> bool {
-    let (Found::Route(id) | Found::AddSlash(id)) = found;
-    let route = view.route(id);
-    route.is_some_and(|route| route.is_behind(listener))
-}
-
-/// The same place at its https address, which has the port of its site.
-fn to_https(site: &PublicUrl, host: &Host, target: &Uri) -> Redirect {
-    let path = target.path_and_query().map_or("/", |path| path.as_str());
-    Redirect {
-        status: StatusCode::PERMANENT_REDIRECT,
-        location: header_value(&format!("{}{path}", site.origin_of(host))),
-        cookie: None,
     }
 }
 
@@ -444,6 +423,13 @@ fn refuse(
 ) -> Response<ResponseBody> {
     if !matches!(reject, Reject::Redirect(_) | Reject::SignIn(_)) {
         exchange.failed(|| chain(reject));
+    }
+    if let Reject::Head(refusal) = reject {
+        let edge = &mut exchange.worker().edge.borrow_mut();
+        *edge.refused_heads.entry(refusal.name()).or_default() += 1;
+    }
+    if let Some(reason) = reject.refused() {
+        exchange.refused(reason);
     }
     let sites = &view.sites;
     let response = reject.response(&Asked {

@@ -130,6 +130,19 @@ impl Reject {
         response
     }
 
+    /// What the audit log calls it, where policy or the cross-site rules refused.
+    pub const fn refused(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::CrossSite(CrossSiteRefusal::Form) => "cross-site-form",
+            Self::CrossSite(CrossSiteRefusal::Load) => "cross-site-load",
+            Self::CrossSite(CrossSiteRefusal::UnsafeMethod) => "cross-site-method",
+            Self::CrossSite(CrossSiteRefusal::WebSocket) => "cross-site-websocket",
+            Self::Denied { .. } => "denied",
+            Self::SignIn(_) => "sign-in-required",
+            _ => return None,
+        })
+    }
+
     fn error(&self, asked: &Asked<'_>) -> Response<Bytes> {
         let problem = self.problem(asked);
         let page = problem.page(&Circumstances {

@@ -5,7 +5,7 @@
 //! otherwise than the other. Not here: the checks themselves (`policy`, `auth`), and limits that
 //! depend on what else is going on (streams of one user, sizes of bodies).
 
-use http::{HeaderMap, Method, Request, Response, StatusCode, uri::PathAndQuery};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, uri::PathAndQuery};
 
 use crate::{
     auth::{
@@ -22,9 +22,56 @@ use crate::{
     },
     policy::{Decision, Permit, Who},
     reject::{Reject, SignIn},
-    route::RoutePath,
-    runtime::Route,
+    route::{Found, Leads, NotFound, RoutePath},
+    runtime::{Route, Runtime},
 };
+
+/// The listener that a request came in on, as far as it decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Entrance<'a> {
+    /// Its name.
+    pub listener: &'a str,
+    /// Whether it only sends on to https.
+    pub redirect_https: bool,
+}
+
+impl Entrance<'_> {
+    /// The same place at its https address, which has the port of its site; where that is all that the
+    /// listener does.
+    pub fn redirect(&self, runtime: &Runtime, host: &Host, target: &Uri) -> Option<Redirect> {
+        let site = runtime.sites.of(host);
+        // To a site on plain http that would be a circle.
+        if !self.redirect_https || !site.https {
+            return None;
+        }
+        let path = target.path_and_query().map_or("/", |path| path.as_str());
+        Some(Redirect {
+            status: StatusCode::PERMANENT_REDIRECT,
+            location: header_value(&format!("{}{path}", site.origin_of(host))),
+            cookie: None,
+        })
+    }
+
+    /// Where a request leads that came in here: a route of another listener is not there.
+    pub fn leads(
+        &self,
+        runtime: &Runtime,
+        leads: Leads,
+        path: &RoutePath<'_>,
+    ) -> Result<Leads, NotFound> {
+        let Leads::Route(Found::Route(id) | Found::AddSlash(id)) = leads else {
+            return Ok(leads);
+        };
+        let route = runtime.route(id);
+        if route.is_some_and(|route| route.is_behind(self.listener)) {
+            return Ok(leads);
+        }
+        match path.raw() {
+            "/" => Ok(Leads::Home),
+            _ => Err(NotFound::NoRoute),
+        }
+    }
+}
 
 /// What is known of a request when its route is.
 #[derive(Clone, Copy, Debug)]

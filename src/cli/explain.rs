@@ -9,8 +9,13 @@ use http::Method;
 
 use super::{Files, exit::Exit, serve::tell};
 use crate::{
-    config::load::{self, Sources},
-    explain::{self, Answer, Error, Question},
+    config::{
+        Config,
+        load::{self, Sources},
+    },
+    explain::{self, Answer, Error, Question, Stored},
+    identity::accounts::StoredUser,
+    store::{StateDir, Store},
     telemetry::chain,
 };
 
@@ -19,12 +24,15 @@ use crate::{
 pub(super) struct Arguments {
     /// The address as people type it, or a path on the main host
     url: String,
-    /// Who is signed in; groups and e-mail are those of the configuration [default: nobody]
+    /// Who is signed in; groups and e-mail are those of the configuration or the store [default: nobody]
     #[arg(long = "as", value_name = "USER")]
     user: Option<String>,
     /// A group of that user besides; may be given several times
     #[arg(long, value_name = "GROUP", requires = "user")]
     group: Vec<String>,
+    /// The listener that the request comes in on [default: the first that does not only redirect]
+    #[arg(long, value_name = "NAME")]
+    listener: Option<String>,
     /// The request's method
     #[arg(long, default_value = "GET")]
     method: Method,
@@ -48,11 +56,14 @@ pub(super) fn run(
             return Ok(Exit::Configuration);
         }
     };
+    let stored = arguments.user.as_ref().map(|name| stored(&config, name));
     let question = Question {
         url: arguments.url.clone(),
         method: arguments.method.clone(),
         user: arguments.user.clone(),
+        stored: stored.unwrap_or_default(),
         groups: arguments.group.clone(),
+        listener: arguments.listener.clone(),
         from: arguments.from,
     };
     match explain::explain(config, &question) {
@@ -67,8 +78,24 @@ pub(super) fn run(
             tell(&format!("labgate: {}", chain(&error)));
             Ok(match error {
                 Error::Route(_) => Exit::Configuration,
-                Error::Url(_) => Exit::Usage,
+                Error::Listener(..) | Error::Url(_) => Exit::Usage,
             })
         }
+    }
+}
+
+/// What the store holds of a user. It is not waited for: a server that runs keeps it to itself, and
+/// the answer says so. Makes none where there is none.
+fn stored(config: &Config, name: &str) -> Stored {
+    let state_dir = &config.server.state_dir;
+    if config.local_users.iter().any(|user| user.name == name) || !Store::is_there(state_dir) {
+        return Stored::Absent;
+    }
+    let store = StateDir::open(state_dir).and_then(|dir| Store::open(&dir));
+    match store.and_then(|store| store.get::<StoredUser>(name)) {
+        Ok(None) => Stored::Absent,
+        Ok(Some(user)) if user.disabled => Stored::Disabled,
+        Ok(Some(StoredUser { groups, email, .. })) => Stored::Enabled { groups, email },
+        Err(error) => Stored::Unread(chain(&error)),
     }
 }

@@ -149,6 +149,7 @@ fn reload(server: &Server, sources: &Sources) {
                 tracing::error!("{problem}");
             }
             tracing::error!("the configuration was not reloaded; the old one stays in use");
+            server.reload_refused();
         }
     }
 }

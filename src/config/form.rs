@@ -8,7 +8,7 @@ use http::HeaderName;
 use ipnet::IpNet;
 
 use super::{
-    App, HostPattern, IdentityHeaders, UpstreamHost, nearest,
+    App, AuditLog, HostPattern, IdentityHeaders, UpstreamHost, nearest,
     origin::Origin,
     show::quote,
     tree::{Node, Value},
@@ -44,6 +44,25 @@ fn from_variable<'n>(node: &'n Node<'_>) -> Option<&'n str> {
     match (&node.value, node.origin) {
         (Value::String(text), Origin::Environment(_)) => Some(text),
         _ => None,
+    }
+}
+
+impl Form for AuditLog {
+    fn read(node: &Node<'_>) -> Result<Self, String> {
+        match text(node)? {
+            "off" => Ok(Self::Off),
+            "stderr" => Ok(Self::Stderr),
+            path if path.starts_with('/') && !path.ends_with('/') => Ok(Self::File(path.into())),
+            _ => Err("must be \"stderr\", \"off\" or the absolute path of a file".into()),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::File(path) => quote(&path.to_string_lossy()),
+            Self::Off => quote("off"),
+            Self::Stderr => quote("stderr"),
+        }
     }
 }
 

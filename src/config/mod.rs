@@ -60,6 +60,8 @@ pub struct Config {
     pub session: Session,
     /// `[limits]`
     pub limits: Limits,
+    /// `[log]`
+    pub log: Log,
     /// `[identity.local]`: users that stand in the configuration itself or in its htpasswd file.
     /// No name is there twice, in whatever case.
     pub local_users: Vec<LocalUser>,
@@ -201,6 +203,25 @@ pub struct Limits {
     pub max_connections_per_client: usize,
     /// Streams (requests and tunnels) open at once by one user.
     pub max_streams_per_user: Option<usize>,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Log {
+    /// Where the audit log goes.
+    pub audit: AuditLog,
+}
+
+/// Where the audit log goes.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum AuditLog {
+    /// To a file of its own; absolute.
+    File(PathBuf),
+    /// Nowhere.
+    Off,
+    /// `"stderr"`: where the operator's log goes.
+    #[default]
+    Stderr,
 }
 
 /// `[identity.local] user = [...]`: one user that stands in the configuration.

@@ -6,7 +6,8 @@
 use std::{collections::HashMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use super::{
-    Address, Admin, Config, Limits, Listener, LocalUser, Server, Session, Ui, UserSource,
+    Address, Admin, AuditLog, Config, Limits, Listener, LocalUser, Log, Server, Session, Ui,
+    UserSource,
     form::{Count, Size},
     htpasswd, listener, names,
     origin::Origin,
@@ -34,6 +35,9 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
     let admin = root.section("admin", |table| admin(table, &listeners));
     let session = root.section("session", session);
     let limits = root.section("limits", limits);
+    let log = root.section("log", |table| Log {
+        audit: table.value("audit", AuditLog::default()),
+    });
     let local_users = root.section("identity", |identity| {
         identity.section("local", |local| {
             let mut known = HashMap::new();
@@ -54,6 +58,7 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
         trust,
         session,
         limits,
+        log,
         local_users: local_users.into_iter().collect::<Option<_>>()?,
         routes,
         ui,

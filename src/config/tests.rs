@@ -254,6 +254,26 @@ fn a_higher_layer_replaces_all_request_headers() {
 }
 
 #[test]
+fn the_audit_log_goes_to_stderr_to_a_file_or_nowhere() {
+    let place = |value: &str| {
+        let content = format!("log.audit = {value}");
+        Place::new()
+            .file("labgate.toml", &content)
+            .config()
+            .log
+            .audit
+    };
+    assert_eq!(Place::new().config().log.audit, AuditLog::Stderr);
+    assert_eq!(place("\"stderr\""), AuditLog::Stderr);
+    assert_eq!(place("\"off\""), AuditLog::Off);
+    assert_eq!(place("\"/log/a\""), AuditLog::File("/log/a".into()));
+    for wrong in ["\"audit.log\"", "\"stdout\"", "\"/log/\"", "\"\"", "true"] {
+        let told = problems(&format!("log.audit = {wrong}"));
+        assert!(told.contains("labgate.toml:1:1"), "{wrong}: {told}");
+    }
+}
+
+#[test]
 fn warnings_name_what_is_probably_not_meant() {
     let warnings = |content: &str| {
         let loaded = Place::new().file("labgate.toml", content).load().unwrap();

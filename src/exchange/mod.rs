@@ -16,14 +16,19 @@ use http::{HeaderValue, Method, StatusCode, Uri};
 
 use crate::{
     auth::Visitor,
-    client::ClientAddr,
+    client::{self, ClientAddr},
     http::{gate::InFlight, site::Host},
     listener::{Conn, Ending, http2::Stream},
     reject::Reject,
     route::RouteId,
     runtime::{OpenStream, Signal, View, Worker},
-    telemetry::{RequestId, access::Record, meter},
-    tunnel::Stop,
+    telemetry::{
+        RequestId,
+        access::Record,
+        audit::{Alike, Event},
+        meter,
+    },
+    tunnel::{EndedBy, Stop},
     upstream,
 };
 
@@ -65,6 +70,8 @@ pub struct Exchange {
     pub ours: Cell<bool>,
     /// Whether the tool's answer has begun.
     pub streaming: Cell<bool>,
+    /// How the tunnel that came of it ended.
+    pub ended: Cell<Option<EndedBy>>,
     /// The tunnel that came of it.
     tunnel: OnceCell<upstream::Tunnel>,
     stream: OnceCell<OpenStream>,
@@ -102,6 +109,7 @@ impl Exchange {
             sent_to: Cell::new(None),
             ours: Cell::new(false),
             streaming: Cell::new(false),
+            ended: Cell::new(None),
             tunnel: OnceCell::new(),
             stream: OnceCell::new(),
             error: RefCell::new(None),
@@ -150,6 +158,36 @@ impl Exchange {
         drop(self.tunnel.set(tunnel));
         self.status.set(StatusCode::SWITCHING_PROTOCOLS.as_u16());
         self.log("tunnel opened", self.started.elapsed());
+        self.meter().count_tunnel();
+        let session = self.session_id();
+        self.worker.shared.audit.write(&Event::TunnelOpened {
+            user: self.user_name(),
+            session: session.as_deref(),
+            route: self.route_name(),
+            client: self.client.get().ip(),
+            request_id: self.id,
+        });
+    }
+
+    /// Tells the audit log that policy or the cross-site rules refused it.
+    pub fn refused(&self, reason: &'static str) {
+        let client = self.client.get().ip();
+        let like = Alike {
+            reason,
+            route: self.route_name(),
+            network: client::network(client),
+        };
+        let event = Event::Refused {
+            reason,
+            user: self.user_name(),
+            route: self.route_name(),
+            method: self.method.as_str(),
+            host: self.host_name(),
+            path: self.uri.path(),
+            client,
+            request_id: self.id,
+        };
+        self.worker.shared.audit.write_first(like, &event);
     }
 
     /// A person did something on it: moves the session's idle clock.
@@ -226,12 +264,22 @@ impl Exchange {
 
     /// `host/path` as asked, without query.
     pub fn address(&self) -> String {
-        let host = self
-            .host
-            .as_ref()
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or_default();
-        format!("{host}{}", self.uri.path())
+        format!("{}{}", self.host_name(), self.uri.path())
+    }
+
+    fn host_name(&self) -> &str {
+        let host = self.host.as_ref().and_then(|host| host.to_str().ok());
+        host.unwrap_or_default()
+    }
+
+    fn user_name(&self) -> Option<&str> {
+        let visitor = self.visitor.get()?;
+        Some(visitor.session.user.name.as_str())
+    }
+
+    fn session_id(&self) -> Option<String> {
+        let visitor = self.visitor.get()?;
+        Some(visitor.session.id.to_string())
     }
 
     /// Adds to the bytes that came from the client.
@@ -244,6 +292,27 @@ impl Exchange {
         self.bytes_out.set(self.bytes_out.get() + bytes as u64);
     }
 
+    fn meter(&self) -> &meter::Meter {
+        let route = self.route.get();
+        let meter = route.and_then(|(view, id)| view.meter(*id));
+        meter.unwrap_or(&self.worker.meters.none)
+    }
+
+    fn audit_closed(&self, elapsed: Duration) {
+        let session = self.session_id();
+        self.worker.shared.audit.write(&Event::TunnelClosed {
+            reason: self.ended.get().map_or("cut", EndedBy::name),
+            user: self.user_name(),
+            session: session.as_deref(),
+            route: self.route_name(),
+            client: self.client.get().ip(),
+            bytes_in: self.bytes_in.get(),
+            bytes_out: self.bytes_out.get(),
+            seconds: elapsed,
+            request_id: self.id,
+        });
+    }
+
     fn log(&self, message: &'static str, elapsed: Duration) {
         let route = self.route.get().and_then(|(view, id)| view.route(*id));
         let error = self.error.borrow();
@@ -252,16 +321,9 @@ impl Exchange {
             message,
             request_id: self.id,
             client: self.client.get().ip(),
-            user: self
-                .visitor
-                .get()
-                .map(|visitor| visitor.session.user.name.as_str()),
+            user: self.user_name(),
             method: &self.method,
-            host: self
-                .host
-                .as_ref()
-                .and_then(|host| host.to_str().ok())
-                .unwrap_or_default(),
+            host: self.host_name(),
             path: self.uri.path(),
             route: route.map(|route| route.name.as_str()),
             upstream: route
@@ -287,17 +349,16 @@ impl Drop for Exchange {
             .set(self.conn.open_exchanges.get().saturating_sub(1));
         let elapsed = self.started.elapsed();
         let tunnel = self.is_tunnel();
-        let route = self.route.get();
-        let meter = route.and_then(|(view, id)| view.meter(*id));
-        meter
-            .unwrap_or(&self.worker.meters.none)
-            .count(meter::Ended {
-                status: self.status.get(),
-                elapsed: (!tunnel).then_some(elapsed),
-                bytes_in: self.bytes_in.get(),
-                bytes_out: self.bytes_out.get(),
-            });
+        self.meter().count(meter::Ended {
+            status: self.status.get(),
+            elapsed: (!tunnel).then_some(elapsed),
+            bytes_in: self.bytes_in.get(),
+            bytes_out: self.bytes_out.get(),
+        });
         let message = if tunnel { "tunnel closed" } else { "request" };
         self.log(message, elapsed);
+        if tunnel {
+            self.audit_closed(elapsed);
+        }
     }
 }

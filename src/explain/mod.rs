@@ -3,10 +3,11 @@
 //! In: a configuration and a [`Question`]. Out: an [`Explanation`], which knows the answer and says
 //! how it came about. Decides nothing by itself: it puts together the request that a browser would
 //! send and hands it to the functions that the gateway calls, in their order. No I/O.
-//! Not here: what depends on what else is going on (limits, whether a tool answers, who is in the
-//! store).
+//! Not here: what depends on what else is going on (limits, whether a tool answers), and reading the
+//! store: who asks says what it holds of the user ([`Stored`]).
 
 mod access;
+mod asker;
 mod sites;
 mod told;
 mod upstream;
@@ -16,7 +17,8 @@ use std::net::IpAddr;
 
 use http::{Method, Request, StatusCode, Uri};
 
-use self::{told::Told, url::Url};
+pub use self::asker::Stored;
+use self::{asker::Asker, told::Told, url::Url};
 use crate::{
     auth::challenge::Target,
     client::{ClientAddr, PeerAddr},
@@ -26,12 +28,11 @@ use crate::{
         site::{Host, authority},
         sites::Sites,
     },
-    policy::Who,
     reject::{Asked, Reject},
     route::{Found, Leads, NotFound, RoutePath, own},
     runtime::{Route, RouteError, Runtime, View},
     telemetry::{RequestIds, meter::Meters},
-    verdict::{self, Case, Verdict},
+    verdict::{self, Case, Entrance, Verdict},
 };
 
 /// What is asked.
@@ -43,8 +44,12 @@ pub struct Question {
     pub method: Method,
     /// Who is signed in; `None`: nobody.
     pub user: Option<String>,
-    /// Groups of that user besides those of the configuration.
+    /// What the store holds of that user; not looked at for one of the configuration, who hides it.
+    pub stored: Stored,
+    /// Groups of that user besides.
     pub groups: Vec<String>,
+    /// The listener that the request comes in on; `None`: the first one that does not only redirect.
+    pub listener: Option<String>,
     /// Whom the request is from.
     pub from: IpAddr,
 }
@@ -74,6 +79,9 @@ pub struct Explanation {
 /// Why there is nothing to explain.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// There is no listener of that name.
+    #[error("no listener is named {0:?} (known: {1})")]
+    Listener(String, String),
     /// A route cannot be served.
     #[error(transparent)]
     Route(#[from] RouteError),
@@ -84,24 +92,19 @@ pub enum Error {
 
 /// Explains one request.
 pub fn explain(config: Config, question: &Question) -> Result<Explanation, Error> {
-    let user = question.user.as_ref().map(|name| {
-        let known = config.local_users.iter().find(|user| user.name == *name);
-        let mut groups = known.map_or_else(Vec::new, |user| user.groups.clone());
-        groups.extend(question.groups.iter().cloned());
-        User {
-            name: name.clone(),
-            groups,
-            email: known.and_then(|user| user.email.clone()),
-            known: known.is_some(),
-        }
-    });
+    let asker = Asker::of(&config, question);
+    let (listener, redirect_https) = listener(&config, question)?;
     let runtime = Runtime::new(config)?;
     let url = Url::parse(&question.url, &runtime)?;
     let view = View::new(runtime.into(), &Meters::default());
     let mut asking = Asking {
         view: &view,
         question,
-        user: user.as_ref(),
+        asker: &asker,
+        entrance: Entrance {
+            listener: &listener,
+            redirect_https,
+        },
         route: None,
         told: Told::default(),
     };
@@ -113,21 +116,33 @@ pub fn explain(config: Config, question: &Question) -> Result<Explanation, Error
     })
 }
 
-/// Who is taken to be signed in.
-#[derive(Debug)]
-struct User {
-    name: String,
-    groups: Vec<String>,
-    email: Option<String>,
-    /// Whether the configuration has them.
-    known: bool,
+/// Name of the listener, and whether it only redirects.
+fn listener(config: &Config, question: &Question) -> Result<(String, bool), Error> {
+    let listeners = &config.listeners;
+    let found = match &question.listener {
+        Some(wanted) => listeners.iter().find(|listener| listener.name == *wanted),
+        None => listeners
+            .iter()
+            .find(|listener| !listener.redirect_https)
+            .or_else(|| listeners.first()),
+    };
+    let names = || {
+        let names: Vec<&str> = listeners.iter().map(|known| known.name.as_str()).collect();
+        names.join(", ")
+    };
+    let found = found.ok_or_else(|| {
+        let wanted = question.listener.clone().unwrap_or_default();
+        Error::Listener(wanted, names())
+    })?;
+    Ok((found.name.clone(), found.redirect_https))
 }
 
 /// A question on its way to its answer.
 struct Asking<'a> {
     view: &'a View,
     question: &'a Question,
-    user: Option<&'a User>,
+    asker: &'a Asker,
+    entrance: Entrance<'a>,
     route: Option<String>,
     told: Told,
 }
@@ -142,7 +157,8 @@ impl Asking<'_> {
             ),
         );
         self.told.say("from", self.question.from.to_string());
-        self.told.say("visitor", visitor(self.user));
+        self.told.say("listener", self.entrance.listener);
+        self.told.say("visitor", self.asker.to_string());
         if url.has_fragment {
             self.told
                 .say("note", "browsers keep what follows # to themselves");
@@ -176,12 +192,24 @@ impl Asking<'_> {
             self.note_scheme(request.uri(), host);
         }
         let leads = match view.table.lead(host.as_ref(), &path) {
-            Ok(leads) => leads,
-            Err(error) => return self.astray(error, host.as_ref(), &request),
+            Err(error @ (NotFound::BadPath(_) | NotFound::UnknownHost)) => {
+                return self.astray(error, host.as_ref(), &request);
+            }
+            leads => leads,
         };
-        let Some(host) = host.filter(|_| leads != Leads::Health) else {
+        let Some(host) = host.filter(|_| leads != Ok(Leads::Health)) else {
             self.told.say("path", "ours, for probes, on every host");
             return Answer::Ours;
+        };
+        if let Some(redirect) = self.entrance.redirect(view, &host, &target) {
+            let text = "the listener has redirect_https and does nothing else";
+            self.told.say("verdict", text);
+            let location = String::from_utf8_lossy(redirect.location.as_bytes()).into_owned();
+            return self.redirected(redirect.status, &location);
+        }
+        let leads = match leads.and_then(|leads| self.behind(leads, &path)) {
+            Ok(leads) => leads,
+            Err(error) => return self.astray(error, Some(&host), &request),
         };
         match leads {
             Leads::Route(found) => self.forward(found, &host, &path, &request),
@@ -210,6 +238,20 @@ impl Asking<'_> {
             );
             self.told.say("note", text);
         }
+    }
+
+    /// Where it leads by this listener.
+    fn behind(&mut self, leads: Leads, path: &RoutePath<'_>) -> Result<Leads, NotFound> {
+        let behind = self.entrance.leads(self.view, leads, path);
+        if behind != Ok(leads)
+            && let Leads::Route(Found::Route(id) | Found::AddSlash(id)) = leads
+            && let Some(route) = self.view.route(id)
+        {
+            let required = route.config.require_listener.as_deref().unwrap_or_default();
+            let text = format!("{} is there by the listener {required} only", route.name);
+            self.told.say("note", text);
+        }
+        behind
     }
 
     /// What keeps a request from its route.
@@ -274,7 +316,7 @@ impl Asking<'_> {
             route,
             lacks_slash: matches!(found, Found::AddSlash(_)),
             websocket: false,
-            who: self.user.map(who),
+            who: self.asker.who(),
         };
         access::tell(&mut self.told, id, &case, &self.question.method);
         let judged = case.judge(request.method(), request.headers());
@@ -365,31 +407,6 @@ impl Asking<'_> {
         self.told.say("answer", status.to_string());
         Answer::Status(status)
     }
-}
-
-fn who(user: &User) -> Who<'_> {
-    Who {
-        name: &user.name,
-        groups: &user.groups,
-        email: user.email.as_deref(),
-    }
-}
-
-fn visitor(user: Option<&User>) -> String {
-    let Some(user) = user else {
-        return "nobody is signed in".to_owned();
-    };
-    let mut text = user.name.clone();
-    if !user.groups.is_empty() {
-        text = format!("{text}, in {}", user.groups.join(", "));
-    }
-    if let Some(email) = &user.email {
-        text = format!("{text}, {email}");
-    }
-    if !user.known {
-        text += " (not in the configuration: groups and e-mail of the store are not known here)";
-    }
-    text
 }
 
 fn path(path: &RoutePath<'_>) -> String {

@@ -27,7 +27,9 @@ fn asked(url: &str, change: impl FnOnce(&mut Question)) -> Explanation {
         url: url.to_owned(),
         method: Method::GET,
         user: None,
+        stored: Stored::Absent,
         groups: Vec::new(),
+        listener: None,
         from: [192, 0, 2, 1].into(),
     };
     change(&mut question);
@@ -123,6 +125,8 @@ fn an_alias_is_a_site_of_its_own() {
             user: None,
             groups: Vec::new(),
             from: [192, 0, 2, 1].into(),
+            listener: None,
+            stored: Stored::Absent,
         };
         explain(config, &question).unwrap().text
     };
@@ -181,11 +185,100 @@ fn what_is_no_address_is_told() {
         url: url.to_owned(),
         method: Method::GET,
         user: None,
+        stored: Stored::Absent,
         groups: Vec::new(),
+        listener: None,
         from: [127, 0, 0, 1].into(),
     };
     for url in ["lab.example.org", "ftp://lab.example.org/", "http:///x", ""] {
         let asked = explain(parse_str(CONFIG).unwrap(), &question(url));
         assert!(matches!(asked, Err(Error::Url(_))), "{url}");
     }
+}
+
+const LISTENERS: &str = r#"
+[[listener]]
+name = "plain"
+address = "127.0.0.1:8000"
+redirect_https = true
+[[listener]]
+name = "public"
+address = "127.0.0.1:8001"
+[[listener]]
+name = "inner"
+address = "127.0.0.1:8002"
+[[route]]
+name = "inner"
+host = "inner.example.org"
+upstream = "http://127.0.0.1:1"
+access = "public"
+require_listener = "inner"
+"#;
+
+fn by_listener(url: &str, listener: Option<&str>) -> Result<Explanation, Error> {
+    let question = Question {
+        url: url.to_owned(),
+        method: Method::GET,
+        user: None,
+        stored: Stored::Absent,
+        groups: Vec::new(),
+        listener: listener.map(str::to_owned),
+        from: [127, 0, 0, 1].into(),
+    };
+    explain(
+        parse_str(&format!("{CONFIG}{LISTENERS}")).unwrap(),
+        &question,
+    )
+}
+
+#[test]
+fn the_listener_decides_what_is_there_and_what_is_sent_on() {
+    let url = "https://inner.example.org/x?y=1";
+    let [unsaid, public, inner, plain] = [None, Some("public"), Some("inner"), Some("plain")]
+        .map(|listener| by_listener(url, listener).unwrap());
+    for hidden in [unsaid, public] {
+        assert_eq!(hidden.answer, Answer::Status(StatusCode::NOT_FOUND));
+        let said = "inner is there by the listener inner only";
+        assert!(hidden.text.contains(said), "{}", hidden.text);
+    }
+    assert_eq!(inner.answer, Answer::Tool);
+    assert_eq!(plain.answer, Answer::Status(StatusCode::PERMANENT_REDIRECT));
+    assert!(
+        plain
+            .text
+            .contains("308 to https://inner.example.org/x?y=1"),
+        "{}",
+        plain.text
+    );
+    let unknown = by_listener(url, Some("other")).unwrap_err().to_string();
+    assert!(unknown.contains("known: plain, public, inner"), "{unknown}");
+}
+
+#[test]
+fn users_of_the_store_are_who_it_says_and_those_of_the_configuration_hide_them() {
+    let stored = |name: &str, stored: Stored| {
+        asked(TOOL, |question| {
+            question.user = Some(name.to_owned());
+            question.stored = stored;
+        })
+    };
+    let enabled = |group: &str| Stored::Enabled {
+        groups: vec![group.to_owned()],
+        email: Some("cy@example.org".into()),
+    };
+    let denied = Answer::Status(StatusCode::FORBIDDEN);
+    assert_eq!(stored("cy", enabled("analysts")).answer, Answer::Tool);
+    assert_eq!(stored("cy", enabled("others")).answer, denied);
+    assert_eq!(stored("bo", enabled("analysts")).answer, denied);
+    let absent = stored("cy", Stored::Absent);
+    assert!(absent.answer == denied && absent.text.contains("nor in the store"));
+    let locked = stored("cy", Stored::Unread("process 7 has it".into()));
+    assert!(locked.answer == denied && locked.text.contains("cannot be read: process 7"));
+    let disabled = stored("cy", Stored::Disabled);
+    assert_eq!(disabled.answer, Answer::Status(StatusCode::SEE_OTHER));
+    assert!(
+        disabled.text.contains("cy is disabled"),
+        "{}",
+        disabled.text
+    );
 }

@@ -59,6 +59,14 @@ pub enum LinkKind {
 }
 
 impl LinkKind {
+    /// As in the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign-in",
+            Self::SetPassword => "set-password",
+        }
+    }
+
     /// How long a link is good: 15 minutes for who sits at the terminal, a day for who gets it from
     /// somebody else.
     pub const fn good_for(self) -> Duration {

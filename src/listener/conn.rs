@@ -174,8 +174,17 @@ async fn serve_stream(conn: &Rc<Conn>, mut socket: Socket, accepted: Instant) ->
             let handshake = TlsAcceptor::from(config).accept(socket);
             let handshake = timeout(limits.handshake_timeout, handshake);
             let tls = conn.unless_ending(handshake).await?;
-            let tls = tls.map_err(|_| Early::SlowHandshake)??;
-            ClientStream::Tls(Box::new(tls))
+            let tls = match tls {
+                Ok(tls) => tls.map_err(Early::Io),
+                Err(_) => Err(Early::SlowHandshake),
+            };
+            let mut edge = conn.worker.edge.borrow_mut();
+            match &tls {
+                Ok(_) => edge.tls_done += 1,
+                Err(_) => edge.tls_failed += 1,
+            }
+            drop(edge);
+            ClientStream::Tls(Box::new(tls?))
         }
     };
     let negotiated = match &stream {
@@ -206,12 +215,14 @@ async fn serve_stream(conn: &Rc<Conn>, mut socket: Socket, accepted: Instant) ->
         }
         if first.len() >= PREFACE.len() {
             drop(view);
+            conn.worker.edge.borrow_mut().http2 += 1;
             http2::serve(conn, Prefixed::new(first, stream)).await;
             return Ok(());
         }
     }
     let gate_limits = Rc::clone(&view.gate_limits);
     drop(view);
+    conn.worker.edge.borrow_mut().http1 += 1;
     serve_http1(conn, stream, first, gate_limits, accepted).await;
     Ok(())
 }
@@ -234,6 +245,7 @@ async fn believe(
     if let Some(client) = read.map_err(|_| Early::Silent)?? {
         conn.peer.set(client.into());
         if !conn.admitted.count(view, conn.peer()) {
+            conn.worker.shared.refuse_connection();
             return Err(Early::TooMany);
         }
     }
@@ -310,6 +322,7 @@ async fn run_tunnel(client: Side<ClientStream>, pending: PendingTunnel) {
     let summary = tunnel::relay(client, upstream, &options, stop, || exchange.person_acted()).await;
     exchange.bytes_in.set(summary.from_client);
     exchange.bytes_out.set(summary.from_upstream);
+    exchange.ended.set(Some(summary.ended));
 }
 
 pub(super) type Answered = Result<Response<ResponseBody>, std::convert::Infallible>;

@@ -156,6 +156,7 @@ impl Bound {
                 }
             };
             let Some(admitted) = limits.admit(shared, peer, Arc::clone(&self.entry)) else {
+                shared.refuse_connection();
                 let peer = peer.ip();
                 tracing::debug!(%peer, listener = %self.entry.name, "connection refused: a limit is reached");
                 continue;

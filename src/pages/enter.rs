@@ -10,7 +10,12 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::{AskedOf, Pages, see_other, with_cookie};
-use crate::{auth::cookie as names, session::Refused, telemetry::chain, ui::Problem};
+use crate::{
+    auth::cookie as names,
+    session::Refused,
+    telemetry::{audit::Event, chain},
+    ui::Problem,
+};
 
 /// The query.
 #[derive(Deserialize)]
@@ -36,12 +41,27 @@ pub(super) async fn enter(
         // The same page loaded twice: the first time opened the session.
         Err(Refused::Used) if asked.session.is_some() => return see_other("/"),
         Err(refused) => {
-            tracing::warn!(client = %asked.client.ip(), host = %asked.host, ?refused, "one-time code refused");
+            let event = Event::HandoverRefused {
+                reason: refused.name(),
+                host: asked.host.as_str(),
+                client: asked.client.ip(),
+                request_id: asked.id,
+            };
+            pages.audit.write_first(asked.alike(refused.name()), &event);
             return asked.problem(&Problem::LinkGone);
         }
     };
     match pages.sessions.enter(&handover.session, &asked.host).await {
         Ok(Some(token)) => {
+            if let Some(session) = pages.sessions.get(&handover.session) {
+                pages.audit.write(&Event::HandedOver {
+                    user: &session.user.name,
+                    session: &session.id.to_string(),
+                    host: asked.host.as_str(),
+                    client: asked.client.ip(),
+                    request_id: asked.id,
+                });
+            }
             let cookie = asked.session_cookie(&token);
             with_cookie(see_other(&handover.return_path), cookie)
         }

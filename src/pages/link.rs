@@ -18,7 +18,7 @@ use crate::{
     secret::Secret,
     session::Check,
     store,
-    telemetry::chain,
+    telemetry::{SignIn, chain},
     ui::{self, LinkPage, PasswordPage, PasswordState, Problem},
 };
 
@@ -86,29 +86,43 @@ pub(super) async fn submit(
         return asked.problem(&Problem::NotFound);
     };
     if form::check(&pages, &asked, &headers, form::Form::Link, &clicked.csrf) == Check::Bad {
+        pages.sign_in_failed(&asked, &headers, None, SignIn::Forged);
         return asked.problem(&Problem::FormRefused);
     }
+    let mut kind = LinkKind::SignIn;
     let redeemed = match pages.links.peek(&clicked.code) {
         Ok(None) => Ok(None),
         Ok(Some(link)) if link.kind == LinkKind::SignIn => pages.links.redeem(&clicked.code).await,
-        Ok(Some(link)) => match set_password(&pages, &asked, &headers, link, clicked).await {
-            Ok(redeemed) => redeemed,
-            Err(response) => return response,
-        },
+        Ok(Some(link)) => {
+            kind = link.kind;
+            match set_password(&pages, &asked, &headers, link, clicked).await {
+                Ok(redeemed) => redeemed,
+                Err(response) => return response,
+            }
+        }
         Err(error) => Err(error),
     };
     let user = match redeemed {
-        Ok(Some(name)) => owner(&pages, &name),
+        Ok(Some(name)) => {
+            pages.link_used(&asked, &name, kind);
+            owner(&pages, &name)
+        }
         Ok(None) => Ok(None),
         Err(error) => Err(error),
     };
     match user {
         Ok(Some(user)) => {
-            let user = user.into_user();
-            sign_in::open_session(&pages, &asked, &headers, user, own::HOME, None).await
+            let user = (user.into_user(), "link");
+            sign_in::open_session(&pages, &asked, &headers, user, (own::HOME, None)).await
         }
-        Ok(None) => asked.problem(&Problem::LinkGone),
-        Err(error) => unreadable(&asked, &error),
+        Ok(None) => {
+            pages.sign_in_failed(&asked, &headers, None, SignIn::LinkGone);
+            asked.problem(&Problem::LinkGone)
+        }
+        Err(error) => {
+            pages.sign_in_failed(&asked, &headers, None, SignIn::Failed);
+            unreadable(&asked, &error)
+        }
     }
 }
 
@@ -141,7 +155,7 @@ async fn set_password(
     };
     let redeemed = pages.links.redeem_for_password(&code, hash).await;
     if let Ok(Some(name)) = &redeemed {
-        tracing::info!(user = %name, client = %asked.client.ip(), "password set by a link");
+        pages.password_changed(asked, name, "link");
         password::end_all(pages, name).await;
     }
     Ok(redeemed)

@@ -11,6 +11,7 @@ mod link;
 mod password;
 mod sign_in;
 mod sign_out;
+mod told;
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +24,7 @@ use axum::{
 };
 use bytes::Bytes;
 use cookie::{Cookie, SameSite, time};
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body_util::BodyExt;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -44,7 +45,7 @@ use crate::{
     route::own,
     runtime::Runtime,
     session::{Device, Ended, Forgery, Handovers, Session, SessionToken, Sessions},
-    telemetry::{RequestId, SignIns, chain},
+    telemetry::{RequestId, SignIns, audit::Audit, chain},
     ui::{self, Circumstances, Framing, Problem},
 };
 
@@ -89,6 +90,10 @@ pub struct Pages {
     pub handovers: Handovers,
     /// Anti-forgery values.
     pub forgery: Forgery,
+    /// How sign-ins ended.
+    pub sign_ins: Arc<SignIns>,
+    /// The audit log.
+    pub audit: Audit,
 }
 
 impl Pages {
@@ -98,7 +103,6 @@ impl Pages {
             // It is over in memory; the sweep goes on trying to take it off the disk.
             tracing::error!(error = %chain(&error), session = %session.id, "an end was not stored");
         }
-        tracing::info!(user = %session.user.name, session = %session.id, "signed out");
     }
 }
 
@@ -113,19 +117,14 @@ impl PagesHandle {
     /// Starts the pages on the current runtime; they end when all handles are gone.
     pub fn start(pages: Pages, tasks: &TaskTracker) -> Self {
         let (sender, mut inbox) = mpsc::channel::<(OwnRequest, oneshot::Sender<_>)>(WAITING);
+        let sign_ins = Arc::clone(&pages.sign_ins);
         let router = router(Arc::new(pages));
         let answers = tasks.clone();
-        let sign_ins = Arc::new(SignIns::default());
-        let counted = Arc::clone(&sign_ins);
         tasks.spawn(async move {
             while let Some((asked, reply)) = inbox.recv().await {
-                let (router, sign_ins) = (router.clone(), Arc::clone(&counted));
+                let router = router.clone();
                 answers.spawn(async move {
-                    let signs_in = signs_in(&asked.request);
                     let answer = answer(router, asked).await;
-                    if signs_in {
-                        sign_ins.count(answer.status());
-                    }
                     // Whoever asked may be gone by now.
                     drop(reply.send(answer));
                 });
@@ -150,12 +149,6 @@ impl PagesHandle {
             _ => Err(Reject::Internal("our own pages do not answer")),
         }
     }
-}
-
-/// Whether a form was sent that may open a session.
-fn signs_in<B>(request: &Request<B>) -> bool {
-    let path = request.uri().path();
-    *request.method() == Method::POST && matches!(path, own::SIGN_IN | own::LINK)
 }
 
 fn router(pages: Arc<Pages>) -> Router {

@@ -15,7 +15,7 @@ use crate::{
     route::own::{HOME, PASSWORD, SIGN_IN},
     secret::Secret,
     session::{Check, Ended, Session},
-    telemetry::chain,
+    telemetry::{SignIn, chain},
     ui::{self, PasswordPage, PasswordPlace, PasswordState, Problem},
 };
 
@@ -71,7 +71,10 @@ pub(super) async fn submit(
     match form::check(&pages, &asked, &headers, form::Form::Password, &filled.csrf) {
         Check::Good => {}
         Check::Stale => return again_with(PasswordState::Stale),
-        Check::Bad => return asked.problem(&Problem::FormRefused),
+        Check::Bad => {
+            pages.form_refused(&asked, session, PASSWORD);
+            return asked.problem(&Problem::FormRefused);
+        }
     }
     if let Some(elsewhere) = elsewhere(&pages, &asked, session) {
         return elsewhere;
@@ -84,6 +87,7 @@ pub(super) async fn submit(
     let attempt = match pages.throttle.attempt(asked.client.ip(), name) {
         Ok(attempt) => attempt,
         Err(later) => {
+            pages.password_change_failed(&asked, name, SignIn::Throttled);
             let retry_after = later.0;
             return again_with(PasswordState::TooMany { retry_after });
         }
@@ -91,7 +95,7 @@ pub(super) async fn submit(
     let user = match pages.users.verify(name, &current).await {
         Ok(Some(user)) if user.is_stored() => user,
         Ok(_) => {
-            tracing::info!(client = %asked.client.ip(), request_id = %asked.id, "password change refused");
+            pages.password_change_failed(&asked, name, SignIn::Wrong);
             return again_with(PasswordState::Wrong);
         }
         Err(error) => {
@@ -110,10 +114,10 @@ pub(super) async fn submit(
         Ok(false) => return see_other(SIGN_IN),
         Err(error) => return again_with(busy(&asked, &error)),
     }
-    tracing::info!(user = %name, client = %asked.client.ip(), "password changed");
+    pages.password_changed(&asked, name, "password");
     end_all(&pages, name).await;
-    let user = user.into_user();
-    sign_in::open_session(&pages, &asked, &headers, user, HOME, None).await
+    let user = (user.into_user(), "new-password");
+    sign_in::open_session(&pages, &asked, &headers, user, (HOME, None)).await
 }
 
 /// A new password that was typed the same twice and may be one.

@@ -14,10 +14,11 @@ use super::{Asked, AskedOf, Pages, form, html, see_other, with_cookie};
 use crate::{
     auth::return_target::Return,
     http::site::Host,
+    identity::Unavailable,
     route::own,
     secret::Secret,
     session::{self, Check, Handover, Session, User},
-    telemetry::chain,
+    telemetry::{SignIn, chain},
     ui::{self, PasswordField, Problem, SignInPage, SignInState},
 };
 
@@ -100,11 +101,16 @@ pub(super) async fn submit(
     match form::check(&pages, &asked, &headers, form::Form::SignIn, &filled.csrf) {
         Check::Good => {}
         Check::Stale => return again.render(&wanted, filled.username, SignInState::Stale),
-        Check::Bad => return asked.problem(&Problem::FormRefused),
+        Check::Bad => {
+            let name = Some(filled.username.as_str());
+            pages.sign_in_failed(&asked, &headers, name, SignIn::Forged);
+            return asked.problem(&Problem::FormRefused);
+        }
     }
     let attempt = match pages.throttle.attempt(asked.client.ip(), &filled.username) {
         Ok(attempt) => attempt,
         Err(later) => {
+            pages.sign_in_throttled(&asked, &headers, &filled.username, later);
             let state = SignInState::TooMany {
                 retry_after: later.0,
             };
@@ -115,36 +121,35 @@ pub(super) async fn submit(
     let user = match pages.users.verify(&filled.username, &password).await {
         Ok(Some(user)) => user.into_user(),
         Ok(None) => {
-            tracing::info!(client = %asked.client.ip(), request_id = %asked.id, "sign-in failed");
+            let name = Some(filled.username.as_str());
+            pages.sign_in_failed(&asked, &headers, name, SignIn::Wrong);
             return again.render(&wanted, filled.username, SignInState::Wrong);
         }
         Err(error) => {
             attempt.withdrawn();
             tracing::warn!(error = %chain(&error), request_id = %asked.id, "a password was not checked");
+            let why = match error {
+                Unavailable::Busy => SignIn::Busy,
+                Unavailable::Hash | Unavailable::Store(_) => SignIn::Failed,
+            };
+            pages.sign_in_failed(&asked, &headers, Some(&filled.username), why);
             return again.render(&wanted, filled.username, SignInState::Busy);
         }
     };
     attempt.succeeded();
-    open_session(
-        &pages,
-        &asked,
-        &headers,
-        user,
-        &wanted.return_to,
-        wanted.nonce,
-    )
-    .await
+    let onward = (wanted.return_to.as_str(), wanted.nonce);
+    open_session(&pages, &asked, &headers, (user, "password"), onward).await
 }
 
-/// Opens a session for a user whose credential was checked, and leads them on. A session that the
-/// browser had ends: an id from before sign-in is never worth anything after it.
+/// Opens a session for a user whose credential was checked by `method`, and leads them on, to where
+/// they wanted to return with the nonce of that host. A session that the browser had ends: an id
+/// from before sign-in is never worth anything after it.
 pub(super) async fn open_session(
     pages: &Pages,
     asked: &Asked,
     headers: &HeaderMap,
-    user: User,
-    return_to: &str,
-    nonce: Option<String>,
+    (user, method): (User, &'static str),
+    (return_to, nonce): (&str, Option<String>),
 ) -> Response {
     if let Some(old) = &asked.session {
         pages.end_session(old).await;
@@ -154,10 +159,18 @@ pub(super) async fn open_session(
         .sessions
         .sign_in(user, &asked.host, asked.device(headers))
         .await;
+    let failed = |why| pages.sign_in_failed(asked, headers, Some(&name), why);
     let token = match opened {
         Ok(token) => token,
-        Err(session::Error::TooMany) => return asked.problem(&Problem::Busy),
+        Err(session::Error::TooMany) => {
+            failed(SignIn::Busy);
+            return asked.problem(&Problem::Busy);
+        }
         Err(error) => {
+            failed(match error {
+                session::Error::UserGone => SignIn::Wrong,
+                session::Error::Store(_) | session::Error::TooMany => SignIn::Failed,
+            });
             tracing::error!(error = %chain(&error), request_id = %asked.id, "a sign-in failed");
             return asked.problem(&Problem::Internal);
         }
@@ -165,7 +178,7 @@ pub(super) async fn open_session(
     let Some(session) = pages.sessions.find(&token, &asked.host) else {
         return see_other(own::SIGN_IN);
     };
-    tracing::info!(user = %name, session = %session.id, client = %asked.client.ip(), "signed in");
+    pages.signed_in(asked, &session, method);
     let response = onward(pages, asked, &session, return_to, nonce);
     with_cookie(response, asked.session_cookie(&token))
 }

@@ -61,7 +61,10 @@ pub(super) async fn submit(
     match form::check(&pages, &asked, &headers, form::Form::SignOut, &value) {
         Check::Good => {}
         Check::Stale => return see_other(SIGN_OUT),
-        Check::Bad => return asked.problem(&Problem::FormRefused),
+        Check::Bad => {
+            pages.form_refused(&asked, session, SIGN_OUT);
+            return asked.problem(&Problem::FormRefused);
+        }
     }
     pages.end_session(session).await;
     signed_out()

@@ -8,6 +8,7 @@
 mod measure;
 mod own_certificate;
 mod reach;
+mod reloads;
 mod server;
 mod signal;
 mod worker;
@@ -26,6 +27,7 @@ use arc_swap::ArcSwap;
 use dashmap::DashMap;
 
 pub use reach::{Reach, Reached};
+use reloads::Reloads;
 pub use server::{Options, Server, StartError};
 pub use signal::Signal;
 pub use worker::{Worker, WorkerHandle};
@@ -33,7 +35,7 @@ pub use worker::{Worker, WorkerHandle};
 use crate::{
     app::BadToken,
     client::TrustedProxies,
-    clock::Clock,
+    clock::{Clock, Timestamp},
     config::{self, Config, HostPattern},
     http::{gate, site::Host, sites::Sites},
     pages,
@@ -41,7 +43,10 @@ use crate::{
     rewrite::Rules,
     route::{RouteId, RouteTable},
     session::Sessions,
-    telemetry::meter::{Meter, Meters},
+    telemetry::{
+        audit::Audit,
+        meter::{Meter, Meters},
+    },
     ui::Look,
     upstream::{BadTarget, Roots, Targets, Timeouts},
 };
@@ -260,12 +265,20 @@ pub struct Shared {
     pub runtime: ArcSwap<Runtime>,
     /// Moves with every swap; see [`Shared::swap`].
     generation: AtomicU64,
+    /// Whether the last configuration was taken, and how many were not.
+    reloads: Reloads,
+    /// Client connections that a limit refused.
+    refused_connections: AtomicU64,
+    /// When the server was started.
+    started: Timestamp,
     /// The shared truth about sessions.
     pub sessions: Arc<Sessions>,
     /// Our own pages, on the control runtime.
     pub pages: pages::PagesHandle,
     /// Wall-clock time.
     pub clock: Clock,
+    /// The audit log.
+    pub audit: Audit,
     /// Open streams by user name; counted only while `max_streams_per_user` is set.
     pub streams: DashMap<String, Arc<AtomicUsize>>,
 }
@@ -297,13 +310,18 @@ impl Shared {
         sessions: Arc<Sessions>,
         pages: pages::PagesHandle,
         clock: Clock,
+        audit: Audit,
     ) -> Self {
         Self {
             runtime: ArcSwap::from_pointee(runtime),
             generation: AtomicU64::new(0),
+            reloads: Reloads::new(clock.now()),
+            refused_connections: AtomicU64::new(0),
+            started: clock.now(),
             sessions,
             pages,
             clock,
+            audit,
             streams: DashMap::new(),
         }
     }
@@ -314,9 +332,15 @@ impl Shared {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Gives new requests another snapshot.
-    pub fn swap(&self, runtime: Runtime) {
+    /// Counts a client connection that a limit refused.
+    pub fn refuse_connection(&self) {
+        self.refused_connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Gives new requests another snapshot; says its generation.
+    pub fn swap(&self, runtime: Runtime) -> u64 {
         self.runtime.store(Arc::new(runtime));
-        self.generation.fetch_add(1, Ordering::Release);
+        self.reloads.applied(self.clock.now());
+        self.generation.fetch_add(1, Ordering::Release) + 1
     }
 }

@@ -21,7 +21,7 @@ use super::{RouteError, Runtime, Shared, WorkerHandle, measure, own_certificate:
 use crate::{
     admin::Admin,
     clock::Clock,
-    config::{Address, Config, Tls},
+    config::{Address, AuditLog, Config, Tls},
     identity::{LocalUsers, SignInLinks, Throttle},
     listener::{self, Admission, Bound, tls},
     pages::{Pages, PagesHandle},
@@ -30,6 +30,7 @@ use crate::{
     telemetry::{
         Format,
         access::{AccessLog, Sink},
+        audit::{Audit, Event},
         chain,
     },
 };
@@ -37,6 +38,14 @@ use crate::{
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The file of `log.audit`.
+    #[error("log.audit: cannot write to {path}: {source}")]
+    AuditLog {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
     /// The socket of `[admin] address`.
     #[error("admin.address: cannot listen on {address}: {source}")]
     Admin {
@@ -65,7 +74,7 @@ impl StartError {
         match self {
             Self::Listener(error) => matches!(**error, listener::Error::Tls { .. }),
             Self::Route(_) => true,
-            Self::Admin { .. } | Self::Io(_) | Self::Store(_) => false,
+            Self::Admin { .. } | Self::AuditLog { .. } | Self::Io(_) | Self::Store(_) => false,
         }
     }
 }
@@ -77,7 +86,7 @@ pub struct Options {
     pub clock: Clock,
     /// How access lines look.
     pub log_format: Format,
-    /// Where access lines go; `None`: stderr.
+    /// Where access lines go, and those of the audit log that have no file; `None`: stderr.
     pub access_log: Option<Arc<File>>,
 }
 
@@ -94,7 +103,7 @@ pub struct Server {
     store: Arc<Store>,
     workers: Arc<Vec<WorkerHandle>>,
     threads: Vec<thread::JoinHandle<()>>,
-    log_writer: thread::JoinHandle<()>,
+    log_writers: [thread::JoinHandle<()>; 2],
     listeners: Vec<Listening>,
     admin: Option<SocketAddr>,
     authority: Option<PathBuf>,
@@ -165,6 +174,9 @@ impl Server {
             }
             None => None,
         };
+        let (audit, audit_writer) = audit_log(&config.log.audit, options)?;
+        let told = audit.clone();
+        sessions.subscribe(move |session, why| session_ended(&told, session, why));
         let pages = Pages {
             sessions: Arc::clone(&sessions),
             users: Arc::clone(&users),
@@ -172,6 +184,8 @@ impl Server {
             throttle: Throttle::new(options.clock.clone()),
             handovers: Handovers::new(options.clock.clone()),
             forgery: Forgery::open(&store, options.clock.clone())?,
+            sign_ins: Arc::default(),
+            audit: audit.clone(),
         };
         let pages = {
             let _context = control.enter();
@@ -183,6 +197,7 @@ impl Server {
             sessions,
             pages,
             options.clock.clone(),
+            audit,
         );
         let shared = Arc::new(shared);
         let (sink, log_writer) = match &options.access_log {
@@ -200,7 +215,7 @@ impl Server {
             store,
             workers: Arc::new(workers),
             threads,
-            log_writer,
+            log_writers: [log_writer, audit_writer],
             listeners: Vec::new(),
             admin: admin.as_ref().map(|admin| admin.address),
             authority: kept.map(|kept| kept.authority),
@@ -218,6 +233,8 @@ impl Server {
         if let Some(admin) = admin {
             server.serve_admin(admin);
         }
+        let version = env!("CARGO_PKG_VERSION");
+        server.shared.audit.write(&Event::ServerStarted { version });
         Ok(server)
     }
 
@@ -251,7 +268,12 @@ impl Server {
     /// Sockets and the state folder are the old one's until the next start. `Err`: all stays as it was.
     pub fn reload(&self, config: Config) -> Result<(), RouteError> {
         let (local_users, session) = (config.local_users.clone(), config.session.clone());
-        self.shared.swap(Runtime::new(config)?);
+        let log = config.log.audit.clone();
+        let runtime = Runtime::new(config).inspect_err(|_| self.reload_refused())?;
+        let generation = self.shared.swap(runtime);
+        let audit = &self.shared.audit;
+        audit.turn_to(&log);
+        audit.write(&Event::ConfigurationReloaded { generation });
         self.users.set_configured(&local_users);
         self.shared.sessions.set_limits(&session);
         for worker in self.workers.iter() {
@@ -260,6 +282,16 @@ impl Server {
         self.end_sessions_nobody_vouches_for();
         tracing::info!("configuration reloaded");
         Ok(())
+    }
+
+    /// Tells the audit log that a configuration was not taken, and opens its file anew, as a reload
+    /// does: what rotates logs does not know of configurations.
+    pub fn reload_refused(&self) {
+        self.shared.reloads.refused();
+        let audit = &self.shared.audit;
+        audit.reopen();
+        let generation = self.shared.generation();
+        audit.write(&Event::ConfigurationRefused { generation });
     }
 
     /// Finishes what is under way, then ends. Blocks for `limits.drain_timeout` and a few seconds at
@@ -274,7 +306,7 @@ impl Server {
             store,
             workers,
             threads,
-            log_writer,
+            log_writers,
             ..
         } = self;
         stopping.cancel();
@@ -290,6 +322,7 @@ impl Server {
         }
         ended.cancel();
         let sessions = Arc::clone(&shared.sessions);
+        let audit = shared.audit.clone();
         drop(shared);
         control.block_on(async {
             if let Err(error) = sessions.save().await {
@@ -298,7 +331,12 @@ impl Server {
             // Page requests end by themselves; what hangs is cut below.
             drop(tokio::time::timeout(LAST_TASKS, tasks.wait()).await);
             // A stderr that nobody reads must not hold us up.
-            let last_lines = tokio::task::spawn_blocking(move || log_writer.join());
+            let last_lines = tokio::task::spawn_blocking(move || {
+                audit.settle();
+                audit.write(&Event::ServerStopped {});
+                audit.close();
+                log_writers.map(thread::JoinHandle::join)
+            });
             drop(tokio::time::timeout(LAST_TASKS, last_lines).await);
         });
         control.shutdown_timeout(LAST_TASKS);
@@ -320,7 +358,11 @@ impl Server {
 
     fn serve_admin(&self, admin: Admin) {
         let _context = self.control.enter();
-        let metrics = measure::metrics(Arc::clone(&self.shared), Arc::clone(&self.workers));
+        let metrics = measure::metrics(
+            Arc::clone(&self.shared),
+            Arc::clone(&self.workers),
+            Arc::clone(&self.store),
+        );
         let served = admin.serve(metrics, self.stopping.clone(), self.tasks.clone());
         let ended = self.ended.clone();
         self.tasks.spawn(ended.run_until_cancelled_owned(served));
@@ -350,6 +392,7 @@ impl Server {
         self.tasks
             .spawn(stopping.run_until_cancelled_owned(follow_files(certificates)));
         let sessions = Arc::clone(&self.shared.sessions);
+        let audit = self.shared.audit.clone();
         let stopping = self.stopping.clone();
         self.tasks
             .spawn(stopping.run_until_cancelled_owned(async move {
@@ -358,6 +401,7 @@ impl Server {
                 loop {
                     tick.tick().await;
                     sessions.sweep();
+                    audit.tick();
                 }
             }));
     }
@@ -379,11 +423,40 @@ fn start_workers(
         let tell = worker.session_listener();
         shared
             .sessions
-            .subscribe(move |session, _why| tell(session));
+            .subscribe(move |session, _why| tell(&session.id));
         workers.push(worker);
         threads.push(thread);
     }
     Ok((workers, threads))
+}
+
+fn audit_log(
+    place: &AuditLog,
+    options: &Options,
+) -> Result<(Audit, thread::JoinHandle<()>), StartError> {
+    let clock = options.clock.clone();
+    let started = match &options.access_log {
+        Some(file) => Audit::start(place, Arc::clone(file), options.log_format, clock),
+        None => Audit::start(place, io::stderr(), options.log_format, clock),
+    };
+    started.map_err(|source| match place {
+        AuditLog::File(path) => StartError::AuditLog {
+            path: path.clone(),
+            source,
+        },
+        AuditLog::Off | AuditLog::Stderr => source.into(),
+    })
+}
+
+fn session_ended(audit: &Audit, session: &Session, why: Ended) {
+    // Nobody was told that one began whose sign-in was undone.
+    if why != Ended::Undone {
+        audit.write(&Event::SessionEnded {
+            reason: why.name(),
+            user: &session.user.name,
+            session: &session.id.to_string(),
+        });
+    }
 }
 
 /// Takes changed certificates in. Files are asked for their state rather than watched, since a

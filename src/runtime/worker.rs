@@ -31,13 +31,14 @@ use super::{Shared, View};
 use crate::{
     auth::Visitors,
     exchange::{Exchange, body::RequestBody},
+    http::gate::Refusal,
     listener::{Accepted, Admitted, Conn, Ending, conn},
     policy::Decision,
     session::SessionId,
     telemetry::{
         RequestIds,
         access::AccessLog,
-        meter::{Meters, NO_ROUTE, Snapshot},
+        meter::{Edge, Meters, NO_ROUTE, Snapshot},
     },
     tunnel::Stop,
     upstream::{self, Pool},
@@ -53,8 +54,10 @@ pub struct Worker {
     pub visitors: Visitors,
     /// Its end of the access log.
     pub access_log: AccessLog,
-    /// What it counts.
+    /// What it counts of requests.
     pub meters: Meters,
+    /// What it counts before there are any.
+    pub edge: RefCell<Edge>,
     /// Its source of request ids.
     pub request_ids: RequestIds,
     /// Its connections; each takes itself off.
@@ -186,6 +189,10 @@ impl Worker {
             visitors: Visitors::new(Arc::clone(&shared.sessions)),
             access_log,
             meters,
+            edge: RefCell::new(Edge {
+                refused_heads: Refusal::NAMES.map(|name| (name, 0)).into(),
+                ..Edge::default()
+            }),
             request_ids: RequestIds::default(),
             connections: RefCell::default(),
             exchanges: RefCell::default(),
@@ -283,13 +290,17 @@ impl Worker {
 
     fn measured(&self) -> Snapshot {
         // Routes that nobody asked for yet are counted too.
-        drop(self.view());
+        let view = self.view();
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let mut snapshot = self.meters.snapshot();
         snapshot.connections = count(self.connections.borrow().len());
-        snapshot.upstream_idle = count(self.pool.idle());
+        snapshot.targets = self
+            .pool
+            .numbers(view.routes().iter().map(|route| &route.targets));
+        snapshot.edge = self.edge.borrow().clone();
         snapshot.dropped_lines = self.access_log.dropped();
         for exchange in self.under_way() {
+            snapshot.http2_streams += u64::from(exchange.http2().is_some());
             let numbers = snapshot.route(exchange.route_name().unwrap_or(NO_ROUTE));
             if exchange.is_tunnel() {
                 numbers.tunnels += 1;

@@ -80,6 +80,18 @@ pub enum Refused {
     Used,
 }
 
+impl Refused {
+    /// In the audit log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Browser => "browser",
+            Self::Host => "host",
+            Self::Unknown => "unknown",
+            Self::Used => "used",
+        }
+    }
+}
+
 /// What the host that asks sends along: SHA-256 of the nonce, base64url.
 pub fn nonce_hash(nonce: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(nonce))

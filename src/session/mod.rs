@@ -66,7 +66,7 @@ struct Grant {
     session: Arc<Session>,
 }
 
-type Subscriber = Arc<dyn Fn(&SessionId, Ended) + Send + Sync>;
+type Subscriber = Arc<dyn Fn(&Session, Ended) + Send + Sync>;
 
 /// Why nobody was signed in.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -237,7 +237,7 @@ impl Sessions {
     }
 
     /// Calls `f` once for each session that ends, on the thread that ends it. It must not block.
-    pub fn subscribe(&self, f: impl Fn(&SessionId, Ended) + Send + Sync + 'static) {
+    pub fn subscribe(&self, f: impl Fn(&Session, Ended) + Send + Sync + 'static) {
         let mut list = self
             .subscribers
             .write()
@@ -374,7 +374,7 @@ impl Sessions {
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
         for subscriber in list {
-            subscriber(&id, why);
+            subscriber(&session, why);
         }
         true
     }
@@ -464,7 +464,7 @@ impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         if !self.published {
             // Also where the write failed: it may have reached the disk all the same.
-            self.sessions.end_in_memory(self.session.id, Ended::Revoked);
+            self.sessions.end_in_memory(self.session.id, Ended::Undone);
         }
     }
 }

@@ -69,8 +69,24 @@ pub enum Ended {
     Revoked,
     /// The user signed out.
     SignedOut,
+    /// Its sign-in did not come to an end, so nobody has a token of it.
+    Undone,
     /// The user was disabled or removed.
     UserRemoved,
+}
+
+impl Ended {
+    /// In the audit log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Replaced => "replaced",
+            Self::Revoked => "revoked",
+            Self::SignedOut => "signed-out",
+            Self::Undone => "undone",
+            Self::UserRemoved => "user-removed",
+        }
+    }
 }
 
 /// One signed-in browser, with all the hosts that it uses.

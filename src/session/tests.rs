@@ -139,7 +139,7 @@ async fn ending_a_session_ends_all_its_tokens_and_says_so_once() {
     }
     let heard = Arc::new(Mutex::new(Vec::new()));
     let (sessions, log) = (Arc::downgrade(&lab.sessions), Arc::clone(&heard));
-    lab.sessions.subscribe(move |id, why| {
+    lab.sessions.subscribe(move |session, why| {
         // Who hears of it finds it gone and the generation moved.
         let sessions = sessions.upgrade().unwrap();
         let gone = tokens
@@ -147,7 +147,7 @@ async fn ending_a_session_ends_all_its_tokens_and_says_so_once() {
             .all(|(token, host)| sessions.find(token, host).is_none());
         log.lock()
             .unwrap()
-            .push((*id, why, gone, sessions.generation()));
+            .push((session.id, why, gone, sessions.generation()));
     });
     let before = lab.sessions.generation();
     assert!(

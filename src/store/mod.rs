@@ -16,7 +16,11 @@ use std::{
     fs::{File, TryLockError},
     io::{Read, Seek, Write},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError, RwLock, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread::JoinHandle,
 };
 
@@ -41,6 +45,7 @@ use crate::secret::{Secret, random};
 pub struct Store {
     path: PathBuf,
     database: Shared,
+    failures: Arc<AtomicU64>,
     queue: Queue,
     writer: Mutex<Option<JoinHandle<()>>>,
     lock: Mutex<Option<File>>,
@@ -71,10 +76,17 @@ impl Store {
         Ok(store)
     }
 
+    /// Whether there is one below `state_dir`, without making anything.
+    pub fn is_there(state_dir: &Path) -> bool {
+        state_dir.join(StateDir::NAME).join(FILE).exists()
+    }
+
     fn start(path: PathBuf, lock: Option<File>, opener: Opener) -> Result<Arc<Self>, Error> {
         let database = opener()?;
         let shared: Shared = Arc::new(RwLock::new(Some(database)));
-        let (queue, writer) = Writer::new(path.clone(), shared.clone(), opener);
+        let failures = Arc::<AtomicU64>::default();
+        let told = Arc::clone(&failures);
+        let (queue, writer) = Writer::new(path.clone(), shared.clone(), opener, told);
         let thread = std::thread::Builder::new()
             .name("labgate-store".into())
             .spawn(move || writer.run())
@@ -82,6 +94,7 @@ impl Store {
         let store = Arc::new(Self {
             path,
             database: shared,
+            failures,
             queue,
             writer: Mutex::new(Some(thread)),
             lock: Mutex::new(lock),
@@ -159,6 +172,11 @@ impl Store {
             .and_then(|bytes| bytes.try_into().ok())
             .map(Secret::new)
             .ok_or_else(|| Error::corrupt(&self.path, "a secret has the wrong length"))
+    }
+
+    /// Commits that failed since it was opened; the changes in each were answered with an error.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     /// Writes what is queued, closes the file and gives the folder's lock back. Blocks. Calls after

@@ -281,6 +281,7 @@ async fn a_full_disk_fails_the_change_and_later_ones_succeed_once_there_is_room(
         .map(|row| row.0)
         .collect();
     assert_eq!(keys, ["after", "before"]);
+    assert_eq!(store.failures(), 3);
 }
 
 // The folder (T45).

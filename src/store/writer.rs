@@ -6,7 +6,10 @@
 
 use std::{
     path::PathBuf,
-    sync::{Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -120,10 +123,17 @@ pub(super) struct Writer {
     open: Opener,
     messages: mpsc::Receiver<Message>,
     synced: Instant,
+    /// Commits that failed.
+    failures: Arc<AtomicU64>,
 }
 
 impl Writer {
-    pub(super) fn new(path: PathBuf, database: Shared, open: Opener) -> (Queue, Self) {
+    pub(super) fn new(
+        path: PathBuf,
+        database: Shared,
+        open: Opener,
+        failures: Arc<AtomicU64>,
+    ) -> (Queue, Self) {
         let (sender, messages) = mpsc::channel(QUEUE);
         let writer = Self {
             path,
@@ -131,6 +141,7 @@ impl Writer {
             open,
             messages,
             synced: Instant::now(),
+            failures,
         };
         (Queue(Mutex::new(Some(sender))), writer)
     }
@@ -141,6 +152,7 @@ impl Writer {
         while self.messages.blocking_recv_many(&mut batch, BATCH) > 0 {
             let result = self.commit(&mut batch);
             if result.is_err() {
+                self.failures.fetch_add(1, Ordering::Relaxed);
                 self.reopen();
             }
             for message in batch.drain(..) {

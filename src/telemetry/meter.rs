@@ -24,6 +24,8 @@ pub struct Counts {
     pub bytes_in: u64,
     /// Bytes to clients.
     pub bytes_out: u64,
+    /// Tunnels that were opened.
+    pub tunnels: u64,
 }
 
 /// One exchange that is over.
@@ -59,6 +61,11 @@ pub const BOUNDS: [u64; 12] = [
 pub const NO_ROUTE: &str = "none";
 
 impl Meter {
+    /// Counts a tunnel that opens.
+    pub fn count_tunnel(&self) {
+        self.0.borrow_mut().tunnels += 1;
+    }
+
     /// Counts an exchange.
     pub fn count(&self, ended: Ended) {
         let mut counts = self.0.borrow_mut();
@@ -120,15 +127,84 @@ pub struct Numbers {
     pub tunnels: u64,
 }
 
+/// What a worker knows of one target.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Target {
+    /// Connections that were opened.
+    pub connects: u64,
+    /// Connections that could not be opened.
+    pub connect_failures: u64,
+    /// Requests that were sent on a connection that was idle.
+    pub reuses: u64,
+    /// Requests that were sent again.
+    pub retries: u64,
+    /// Connections in use, without tunnels.
+    pub busy: u64,
+    /// Idle connections.
+    pub idle: u64,
+    /// Connections that are tunnels.
+    pub tunnels: u64,
+    /// Requests that wait for another to end.
+    pub waiting: u64,
+    /// Workers that have it put aside.
+    pub aside: u64,
+}
+
+impl Target {
+    /// Adds others.
+    pub fn add(&mut self, other: &Self) {
+        self.connects += other.connects;
+        self.connect_failures += other.connect_failures;
+        self.reuses += other.reuses;
+        self.retries += other.retries;
+        self.busy += other.busy;
+        self.idle += other.idle;
+        self.tunnels += other.tunnels;
+        self.waiting += other.waiting;
+        self.aside += other.aside;
+    }
+}
+
+/// What a worker counts before there is a request.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Edge {
+    /// Connections that began with HTTP/1.
+    pub http1: u64,
+    /// Connections that began with HTTP/2.
+    pub http2: u64,
+    /// TLS handshakes that came to their end.
+    pub tls_done: u64,
+    /// TLS handshakes that did not.
+    pub tls_failed: u64,
+    /// Heads that were refused, by a constant name of the reason.
+    pub refused_heads: BTreeMap<&'static str, u64>,
+}
+
+impl Edge {
+    fn add(&mut self, other: &Self) {
+        self.http1 += other.http1;
+        self.http2 += other.http2;
+        self.tls_done += other.tls_done;
+        self.tls_failed += other.tls_failed;
+        for (reason, count) in &other.refused_heads {
+            *self.refused_heads.entry(reason).or_default() += count;
+        }
+    }
+}
+
 /// Numbers of a worker, or of all of them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Snapshot {
     /// By name of the route, [`NO_ROUTE`] included.
     pub routes: BTreeMap<String, Numbers>,
+    /// By a target's address in the configuration.
+    pub targets: BTreeMap<String, Target>,
+    /// Before there is a request.
+    pub edge: Edge,
     /// Client connections.
     pub connections: u64,
-    /// Idle connections to upstreams.
-    pub upstream_idle: u64,
+    /// Requests under way over HTTP/2.
+    pub http2_streams: u64,
     /// Lines of the access log that were dropped.
     pub dropped_lines: u64,
 }
@@ -147,8 +223,12 @@ impl Snapshot {
             ours.requests += theirs.requests;
             ours.tunnels += theirs.tunnels;
         }
+        for (name, theirs) in &other.targets {
+            self.targets.entry(name.clone()).or_default().add(theirs);
+        }
+        self.edge.add(&other.edge);
         self.connections += other.connections;
-        self.upstream_idle += other.upstream_idle;
+        self.http2_streams += other.http2_streams;
         self.dropped_lines += other.dropped_lines;
     }
 }
@@ -161,6 +241,7 @@ impl Counts {
         self.micros = self.micros.saturating_add(other.micros);
         self.bytes_in += other.bytes_in;
         self.bytes_out += other.bytes_out;
+        self.tunnels += other.tunnels;
     }
 }
 

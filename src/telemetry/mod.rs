@@ -1,12 +1,15 @@
-//! What operators read: the access log, the log of events, and numbers.
+//! What operators read: the access log, the audit log, the log of events, and numbers.
 //!
 //! In: what happened. Out: one line each on stderr, for people on a terminal, as JSON elsewhere.
 //! No line of any level holds a query string, a cookie, a token or a body. Access lines do not go
-//! through `tracing`: a worker collects them and hands them over in batches (`access`).
+//! through `tracing`: a worker collects them and hands them over in batches (`access`); nor do those
+//! of the audit log, which can have a file of its own (`audit`).
 
 pub mod access;
+pub mod audit;
 mod chain;
 pub mod meter;
+mod process;
 pub mod prometheus;
 mod request_id;
 mod sign_ins;
@@ -19,8 +22,9 @@ use tracing_subscriber::{
 };
 
 pub use chain::chain;
+pub use process::Process;
 pub use request_id::{RequestId, RequestIds};
-pub use sign_ins::SignIns;
+pub use sign_ins::{SignIn, SignIns};
 
 /// How lines look.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -2,35 +2,67 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use http::StatusCode;
+/// How a sign-in ended: by a form with a password, or by a one-time link.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum SignIn {
+    /// Too many at once.
+    Busy,
+    /// A fault of ours.
+    Failed,
+    /// The form had no anti-forgery value of ours, or not this browser's.
+    Forged,
+    /// The one-time link is unknown, used, too old, or its user may not sign in.
+    LinkGone,
+    /// A session began.
+    Success,
+    /// Not looked at, after too many failures.
+    Throttled,
+    /// No such user and password, or the user is disabled.
+    Wrong,
+}
 
-/// Counts by outcome.
+impl SignIn {
+    const ALL: [Self; 7] = [
+        Self::Busy,
+        Self::Failed,
+        Self::Forged,
+        Self::LinkGone,
+        Self::Success,
+        Self::Throttled,
+        Self::Wrong,
+    ];
+
+    /// As it is called in metrics and in the audit log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Failed => "failed",
+            Self::Forged => "forged",
+            Self::LinkGone => "link-gone",
+            Self::Success => "success",
+            Self::Throttled => "throttled",
+            Self::Wrong => "wrong",
+        }
+    }
+}
+
+/// Counts by how they ended.
 #[derive(Debug, Default)]
-pub struct SignIns([AtomicU64; OUTCOMES.len()]);
-
-/// In the order of their counts.
-const OUTCOMES: [&str; 5] = ["success", "wrong", "throttled", "refused", "failed"];
+pub struct SignIns([AtomicU64; SignIn::ALL.len()]);
 
 impl SignIns {
-    /// Counts an answer to somebody who sent a sign-in form; one that asks to try again with a fresh
-    /// form is no outcome.
-    pub fn count(&self, status: StatusCode) {
-        let outcome = match status {
-            StatusCode::SEE_OTHER => 0,
-            StatusCode::UNAUTHORIZED | StatusCode::NOT_FOUND | StatusCode::GONE => 1,
-            StatusCode::TOO_MANY_REQUESTS => 2,
-            status if status.is_client_error() => 3,
-            status if status.is_server_error() => 4,
-            _ => return,
-        };
-        if let Some(count) = self.0.get(outcome) {
-            count.fetch_add(1, Ordering::Relaxed);
+    /// Counts one.
+    pub fn count(&self, ended: SignIn) {
+        for (known, count) in SignIn::ALL.iter().zip(&self.0) {
+            if *known == ended {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
         }
     }
 
-    /// Outcomes and their counts.
+    /// How they ended, and how many.
     pub fn counts(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counts = self.0.iter().map(|count| count.load(Ordering::Relaxed));
-        OUTCOMES.into_iter().zip(counts)
+        SignIn::ALL.into_iter().map(SignIn::name).zip(counts)
     }
 }

@@ -106,6 +106,20 @@ pub enum EndedBy {
     Upstream,
 }
 
+impl EndedBy {
+    /// In the audit log.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Stall => "stalled",
+            Self::Stop(Stop::RouteGone) => "route-gone",
+            Self::Stop(Stop::SessionEnded) => "session-ended",
+            Self::Stop(Stop::ShuttingDown) => "shutting-down",
+            Self::Upstream => "upstream",
+        }
+    }
+}
+
 /// What happened in a tunnel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Summary {

@@ -18,6 +18,7 @@ mod pool;
 mod rack;
 mod replay;
 mod slots;
+mod tally;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::{BTreeMap, HashMap, HashSet},
     error::Error as _,
     rc::{Rc, Weak},
     sync::Arc,
@@ -30,8 +30,10 @@ use super::{
     rack::{Home, Lease, Rack},
     replay::{Replay, Spares},
     slots::Slot,
+    tally::Tally,
     target::{Key, Target, Targets},
 };
+use crate::telemetry::meter;
 
 /// The upstream connections of one worker thread, to be used in its `LocalRuntime` only. Cheap to
 /// clone. A connection carries nothing from one request to the next.
@@ -42,6 +44,7 @@ pub struct Pool<B>(Rc<Inner<B>>);
 struct Inner<B> {
     options: Options,
     racks: RefCell<HashMap<Key, Rc<Rack<B>>>>,
+    tallies: RefCell<HashMap<Key, (String, Rc<Tally>)>>,
     names: Names,
     spares: Spares,
     sweeping: Cell<bool>,
@@ -78,6 +81,7 @@ impl<B: RequestBody> Pool<B> {
         Self(Rc::new(Inner {
             options,
             racks: RefCell::default(),
+            tallies: RefCell::default(),
             names,
             spares: Spares::default(),
             sweeping: Cell::new(false),
@@ -114,6 +118,7 @@ impl<B: RequestBody> Pool<B> {
             let (rack, trial) = way.next()?;
             let slot = rack.slot().await?;
             if !again && let Some(mut connection) = rack.pop() {
+                rack.tally.reuses.more();
                 let replay = Replay::of(&request, &self.0.spares);
                 match connection.exchange(request, rack.name(), limit).await {
                     Ok(response) => {
@@ -132,6 +137,7 @@ impl<B: RequestBody> Pool<B> {
                             _ => return Err(failed.error),
                         };
                         again = true;
+                        rack.tally.retries.more();
                         tracing::debug!(error = %failed.error, "sent again on a fresh connection");
                     }
                 }
@@ -151,6 +157,44 @@ impl<B: RequestBody> Pool<B> {
     /// Idle connections, over all targets.
     pub fn idle(&self) -> usize {
         self.0.racks.borrow().values().map(|rack| rack.idle()).sum()
+    }
+
+    /// Numbers of all targets, by their address in the configuration. What was counted of those that
+    /// are not `in_use` any more, and have nothing open, is forgotten.
+    pub fn numbers<'a>(
+        &self,
+        in_use: impl Iterator<Item = &'a Targets>,
+    ) -> BTreeMap<String, meter::Target> {
+        let (now, racks) = (Instant::now(), self.0.racks.borrow());
+        let in_use = in_use.flat_map(Targets::list);
+        let in_use: HashSet<&Key> = in_use
+            .map(|target| {
+                drop(self.tally(target));
+                &target.key
+            })
+            .collect();
+        let mut tallies = self.0.tallies.borrow_mut();
+        tallies.retain(|key, _| in_use.contains(key) || racks.contains_key(key));
+        let mut numbers = BTreeMap::<String, meter::Target>::new();
+        for (key, (text, tally)) in tallies.iter() {
+            let target = numbers.entry(text.clone()).or_default();
+            target.add(&tally.numbers());
+            if let Some(rack) = racks.get(key) {
+                target.add(&rack.numbers(now));
+            }
+        }
+        numbers
+    }
+
+    fn tally(&self, target: &Target) -> Rc<Tally> {
+        let mut tallies = self.0.tallies.borrow_mut();
+        if let Some((_, tally)) = tallies.get(&target.key) {
+            return Rc::clone(tally);
+        }
+        let tally = Rc::<Tally>::default();
+        let known = (target.text.clone(), Rc::clone(&tally));
+        tallies.insert(target.key.clone(), known);
+        tally
     }
 
     /// No target has had a connection, idle or in use, since the last sweep.
@@ -175,7 +219,7 @@ impl<B: RequestBody> Pool<B> {
         if let Some(rack) = self.0.racks.borrow().get(&target.key) {
             return Rc::clone(rack);
         }
-        let rack = Rack::new(target, self.0.options);
+        let rack = Rack::new(target, self.0.options, self.tally(target));
         self.0
             .racks
             .borrow_mut()
@@ -225,6 +269,10 @@ impl<B: RequestBody> Way<'_, B> {
         limit: Duration,
     ) -> Result<Option<Io>, Error> {
         let result = dial(&rack.target, &self.pool.0.names, limit).await;
+        match result {
+            Ok(_) => rack.tally.connects.more(),
+            Err(_) => rack.tally.connect_failures.more(),
+        }
         let Some(attempt) = trial else {
             return result.map(Some);
         };

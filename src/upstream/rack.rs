@@ -18,8 +18,10 @@ use super::{
     connection::{Connection, RequestBody},
     health::Health,
     slots::{Answer, Slot, Slots},
+    tally::Tally,
     target::Target,
 };
+use crate::telemetry::meter;
 
 /// One target. The rack is last in, first out: what is used stays warm, the rest ages.
 #[derive(Debug)]
@@ -29,6 +31,7 @@ pub(super) struct Rack<B> {
     pub(super) health: Health,
     /// The turn that it had last, of the choices among several targets.
     pub(super) last: Cell<usize>,
+    pub(super) tally: Rc<Tally>,
     options: Options,
     idle: RefCell<Vec<Idle<B>>>,
     slots: Rc<Slots>,
@@ -66,11 +69,12 @@ pub(super) enum Home<B> {
 }
 
 impl<B: RequestBody> Rack<B> {
-    pub(super) fn new(target: &Arc<Target>, options: Options) -> Rc<Self> {
+    pub(super) fn new(target: &Arc<Target>, options: Options, tally: Rc<Tally>) -> Rc<Self> {
         Rc::new(Self {
             target: Arc::clone(target),
             health: Health::default(),
             last: Cell::default(),
+            tally,
             options,
             idle: RefCell::default(),
             slots: Slots::new(options.max_active, options.max_waiting),
@@ -147,6 +151,19 @@ impl<B: RequestBody> Rack<B> {
 
     pub(super) fn idle(&self) -> usize {
         self.idle.borrow().len()
+    }
+
+    /// What is open and under way now.
+    pub(super) fn numbers(&self, now: Instant) -> meter::Target {
+        let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        meter::Target {
+            busy: count(self.slots.active()),
+            idle: count(self.idle()),
+            tunnels: count(self.open_tunnels()),
+            waiting: count(self.slots.load() - self.slots.active()),
+            aside: u64::from(self.health.aside(now).is_some()),
+            ..meter::Target::default()
+        }
     }
 
     fn put(&self, connection: Connection<B>, idle: Duration) {

@@ -22,7 +22,7 @@ pub(super) struct Target {
     /// As an operator writes it in a shell: `127.0.0.1:8888`, `[::1]:8888`, `unix:/run/tool.sock`.
     pub(super) name: String,
     /// As it is configured: `http://127.0.0.1:8888`.
-    text: String,
+    pub(super) text: String,
     pub(super) tls: Option<Tls>,
 }
 

@@ -1,16 +1,22 @@
 //! `labgate explain` says what the server then does.
 //!
-//! One server with two people signed in on every host; each case reloads it with a configuration
-//! made up from a few parts, asks, and compares.
+//! One server with three people signed in on every host, one of them of the store; each case reloads
+//! it with a configuration made up from a few parts, asks on one of three listeners, and compares.
 
-use std::{cell::RefCell, fmt::Write as _, net::TcpListener, thread};
+use std::{cell::RefCell, fmt::Write as _, net::TcpListener, path::Path, thread};
 
 use labgate::{
-    clock::Clock,
+    clock::{Clock, Timestamp},
     config::{Config, load::parse_str},
-    explain::{Answer, Question, explain},
+    explain::{Answer, Question, Stored, explain},
+    identity::{
+        NewPassword,
+        accounts::{self, Outcome, StoredUser},
+    },
     runtime::{Options, Server},
+    secret::Secret,
     session::nonce_hash,
+    store::{StateDir, Store},
     telemetry::Format,
 };
 use proptest::{prelude::*, test_runner::TestRunner};
@@ -25,7 +31,10 @@ const ALIASES: [&str; 3] = [
     "https://vpn.test",
     "http://localhost:8000",
 ];
-const USERS: [&str; 2] = ["ana", "bo"];
+/// The last one stands in the store.
+const USERS: [&str; 3] = ["ana", "bo", "cy"];
+/// `moved` only redirects, where the main address is https.
+const LISTENERS: [&str; 3] = ["public", "inner", "moved"];
 
 /// What a browser says when a person typed the address.
 const PERSON: &str = "accept: text/html\r\nsec-fetch-dest: document\r\nsec-fetch-mode: navigate\r\n\
@@ -37,10 +46,12 @@ struct Route {
     path: &'static str,
     access: &'static str,
     lines: &'static str,
+    listener: Option<&'static str>,
 }
 
 #[derive(Clone, Debug)]
 struct Asked {
+    listener: usize,
     host: String,
     path: String,
     method: &'static str,
@@ -78,11 +89,14 @@ fn route() -> impl Strategy<Value = Route> {
         "cors = [\"https://app.example\"]",
         "embed = [\"https://portal.example\"]",
     ]);
-    (host, path, access, lines).prop_map(|(host, path, access, lines)| Route {
+    let listener = prop::option::weighted(0.2, prop::sample::select(LISTENERS.to_vec()));
+    let parts = (host, path, access, lines, listener);
+    parts.prop_map(|(host, path, access, lines, listener)| Route {
         host,
         path,
         access,
         lines,
+        listener,
     })
 }
 
@@ -147,7 +161,10 @@ fn asked() -> impl Strategy<Value = Asked> {
     let path = prop_oneof![4 => plain.prop_map(str::to_owned), 3 => path];
     let method = prop::sample::select(vec!["GET", "GET", "HEAD", "POST", "OPTIONS", "BREW"]);
     let user = prop::option::weighted(0.7, 0..USERS.len());
-    (host, path, method, user).prop_map(|(host, path, method, user)| Asked {
+    let listener = prop::sample::select(vec![0, 0, 0, 1, 1, 2]);
+    let parts = (host, path, method, user, listener);
+    parts.prop_map(|(host, path, method, user, listener)| Asked {
+        listener,
         host: host.to_owned(),
         path: path.replacen("//", "/", 1),
         method,
@@ -172,19 +189,24 @@ impl Lab {
             path,
             access: "\"signed-in\"",
             lines: "",
+            listener: None,
         });
-        let config = config(&state, &upstreams, &ALIASES, &routes);
+        add_cy(state.path());
+        // Listeners are what they are at the start, so that one redirects.
+        let [bound, plain] =
+            [true, false].map(|https| config(&state, &upstreams, &ALIASES, &routes, https));
         let options = Options {
             clock: Clock::default(),
             log_format: Format::Json,
             access_log: Some(tempfile::tempfile().unwrap().into()),
         };
         let lab = Self {
-            server: Server::start(config, &options).unwrap(),
+            server: Server::start(bound, &options).unwrap(),
             upstreams,
             cookies: RefCell::default(),
             state,
         };
+        lab.server.reload(plain).unwrap();
         for user in 0..USERS.len() {
             let main = lab.sign_in(user, MAIN);
             lab.enter_tools(user, &main);
@@ -196,7 +218,11 @@ impl Lab {
     }
 
     fn connect(&self) -> Wire {
-        Wire::open(self.server.listeners()[0].address.tcp().unwrap())
+        self.connect_to(0)
+    }
+
+    fn connect_to(&self, listener: usize) -> Wire {
+        Wire::open(self.server.listeners()[listener].address.tcp().unwrap())
     }
 
     /// Signs in on a main host; its cookie.
@@ -237,7 +263,8 @@ impl Lab {
         }
     }
 
-    fn cookie(&self, asked: &Asked) -> String {
+    fn cookie(&self, asked: &Asked, https: bool) -> String {
+        let prefix = if https { "__Host-" } else { "" };
         let name = asked.host.to_lowercase();
         let name = name.split(':').next().unwrap().trim_end_matches('.');
         let cookies = self.cookies.borrow();
@@ -245,14 +272,14 @@ impl Lab {
             .iter()
             .find(|(user, host, _)| Some(*user) == asked.user && *host == name);
         known.map_or_else(String::new, |(_, _, cookie)| {
-            format!("cookie: {cookie}\r\n")
+            format!("cookie: {prefix}{cookie}\r\n")
         })
     }
 
     /// Status and route of what really happens.
-    fn happens(&self, asked: &Asked) -> (u16, Option<String>, Option<String>) {
-        let cookie = self.cookie(asked);
-        let mut wire = self.connect();
+    fn happens(&self, asked: &Asked, https: bool) -> (u16, Option<String>, Option<String>) {
+        let cookie = self.cookie(asked, https);
+        let mut wire = self.connect_to(asked.listener);
         wire.send(format!(
             "{} {} HTTP/1.1\r\nhost: {}\r\n{cookie}{PERSON}connection: close\r\n\r\n",
             asked.method, asked.path, asked.host
@@ -264,15 +291,43 @@ impl Lab {
     }
 }
 
+/// Puts `cy` into the store.
+fn add_cy(state: &Path) {
+    let store = Store::open(&StateDir::open(state).unwrap()).unwrap();
+    let hash = NewPassword::new(Secret::new("correct horse battery".into()), "cy");
+    let hash = hash.unwrap().hash().unwrap();
+    let (groups, email) = (vec!["analysts".into()], "cy@example.org".into());
+    let user = StoredUser::new(Some(&hash), Some(email), groups, Timestamp(0));
+    let name = "cy".parse().unwrap();
+    let added = store.write_blocking(move |changes| accounts::add(changes, &name, &user));
+    assert_eq!(added.unwrap(), Outcome::Done { sessions: 0 });
+    store.close();
+}
+
+/// What the store holds of a user.
+fn stored(user: usize) -> Stored {
+    if USERS[user] != "cy" {
+        return Stored::Absent;
+    }
+    Stored::Enabled {
+        groups: vec!["analysts".into()],
+        email: Some("cy@example.org".into()),
+    }
+}
+
 fn config(
     state: &tempfile::TempDir,
     upstreams: &[u16],
     aliases: &[&str],
     routes: &[Route],
+    https: bool,
 ) -> Config {
+    let scheme = if https { "https" } else { "http" };
     let mut text = format!(
-        "[server]\npublic_url = \"http://{MAIN}\"\naliases = {aliases:?}\nstate_dir = \"{}\"\nworkers = 1\n\
+        "[server]\npublic_url = \"{scheme}://{MAIN}\"\naliases = {aliases:?}\nstate_dir = \"{}\"\nworkers = 1\n\
          [[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n\
+         [[listener]]\nname = \"inner\"\naddress = \"127.0.0.1:0\"\n\
+         [[listener]]\nname = \"moved\"\naddress = \"127.0.0.1:0\"\nredirect_https = {https}\n\
          [identity.local]\nuser = [\n\
          {{ name = \"ana\", password = \"correct horse battery\", groups = [\"analysts\"] }},\n\
          {{ name = \"bo\", password = \"correct horse battery\", email = \"bo@example.org\" }}]\n",
@@ -296,15 +351,19 @@ fn config(
             path,
             access,
             lines,
+            listener,
         } = route;
         let host = match *host {
             "" => String::new(),
-            host => format!("host = \"{host}\""),
+            host => format!("host = \"{host}\"\n"),
         };
+        let listener = listener.map_or_else(String::new, |listener| {
+            format!("require_listener = \"{listener}\"\n")
+        });
         writeln!(
             text,
-            "[[route]]\nname = \"r{place}\"\n{host}\npath = \"{path}\"\n\
-             access = {access}\nupstream = \"http://127.0.0.1:{}\"\n{lines}",
+            "[[route]]\nname = \"r{place}\"\n{host}path = \"{path}\"\n\
+             access = {access}\nupstream = \"http://127.0.0.1:{}\"\n{listener}{lines}",
             upstreams[place]
         )
         .unwrap();
@@ -344,25 +403,28 @@ fn what_is_explained_is_what_happens() {
     };
     let mut runner = TestRunner::new(cases);
     let strategy = (
+        any::<bool>(),
         prop::sample::subsequence(ALIASES.to_vec(), 0..=ALIASES.len()),
         prop::collection::vec(route(), 0..7),
         prop::collection::vec(asked(), 1..6),
     );
-    let (tools, led) = (RefCell::new(0), RefCell::new(0));
-    let result = runner.run(&strategy, |(aliases, routes, requests)| {
-        let config = config(&lab.state, &lab.upstreams, &aliases, &routes);
+    let (tools, redirects, led) = (RefCell::new(0), RefCell::new(0), RefCell::new(0));
+    let result = runner.run(&strategy, |(https, aliases, routes, requests)| {
+        let config = config(&lab.state, &lab.upstreams, &aliases, &routes, https);
         lab.server.reload(config.clone()).unwrap();
         for asked in requests {
             let question = Question {
                 url: format!("http://{}{}", asked.host, asked.path),
                 method: asked.method.parse().unwrap(),
-                user: (!lab.cookie(&asked).is_empty())
+                user: (!lab.cookie(&asked, https).is_empty())
                     .then(|| USERS[asked.user.unwrap()].to_owned()),
+                stored: asked.user.map(stored).unwrap_or_default(),
                 groups: Vec::new(),
+                listener: Some(LISTENERS[asked.listener].to_owned()),
                 from: [127, 0, 0, 1].into(),
             };
             let explained = explain(config.clone(), &question).unwrap();
-            let (status, tool, location) = lab.happens(&asked);
+            let (status, tool, location) = lab.happens(&asked, https);
             let text = &explained.text;
             match explained.answer {
                 Answer::Tool => {
@@ -376,6 +438,7 @@ fn what_is_explained_is_what_happens() {
                     prop_assert_eq!(status, said.as_u16(), "{}", text);
                     *led.borrow_mut() += usize::from(status == 307);
                     if let Some(location) = location {
+                        *redirects.borrow_mut() += usize::from(https && asked.listener == 2);
                         let location = location.split("&nonce=").next().unwrap();
                         prop_assert!(text.contains(location), "{location}: {text}");
                     }
@@ -390,5 +453,6 @@ fn what_is_explained_is_what_happens() {
         *led.borrow() > 5,
         "no loopback address was led to localhost"
     );
+    assert!(*redirects.borrow() > 20, "hardly any is sent on to https");
     lab.server.stop();
 }

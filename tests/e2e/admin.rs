@@ -1,9 +1,9 @@
 //! The address of `[admin]`: numbers for programs of operators (T54).
 
-use std::net::SocketAddr;
+use std::{fs, net::SocketAddr};
 
 use crate::support::{
-    Lab, Origin,
+    Lab, Origin, Request, exposition,
     lab::{MAIN, MAIN_HOST, OPEN, TOOL},
     raw::{Connection, Response},
     within,
@@ -57,6 +57,7 @@ async fn requests_tunnels_and_sign_ins_are_counted_by_route() {
     lab.browser()
         .submit_sign_in(&sign_in, "ana", "not the password")
         .await;
+    let target = format!("target=\"{}\"", origin.upstream());
     for (line, least) in [
         (
             "labgate_requests_total{route=\"open\",status_class=\"2xx\"}",
@@ -76,6 +77,15 @@ async fn requests_tunnels_and_sign_ins_are_counted_by_route() {
         ("labgate_open_connections", 1),
         ("labgate_sign_ins_total{outcome=\"success\"}", 1),
         ("labgate_sign_ins_total{outcome=\"wrong\"}", 1),
+        ("labgate_tunnels_total{route=\"tool\"}", 1),
+        ("labgate_connections_total{protocol=\"http1\"}", 3),
+        (&format!("labgate_upstream_connects_total{{{target}}}"), 2),
+        (&format!("labgate_upstream_reuses_total{{{target}}}"), 0),
+        (
+            &format!("labgate_upstream_connections{{{target},state=\"tunnel\"}}"),
+            1,
+        ),
+        ("process_open_fds", 10),
         ("labgate_sessions", 1),
         ("labgate_build_info{version=\"0.1.0\"}", 1),
     ] {
@@ -88,6 +98,106 @@ async fn requests_tunnels_and_sign_ins_are_counted_by_route() {
     let tunnels = "labgate_open_streams{route=\"tool\",kind=\"tunnel\"} 0\n";
     assert!(text.text().contains(tunnels), "{}", text.text());
     assert!(!text.text().contains("nowhere"), "no client makes labels");
+    exposition::parse(&text.text()).unwrap_or_else(|wrong| panic!("{wrong}"));
+}
+
+/// Of a line, in a lab whose workers are one, so that requests find the connections of others.
+async fn number(lab: &Lab, line: &str) -> u64 {
+    let text = asked(lab.admin(), "/metrics", "host: localhost\r\n")
+        .await
+        .text();
+    let value = text.lines().find_map(|found| found.strip_prefix(line));
+    let value = value.unwrap_or_else(|| panic!("{line}: {text}"));
+    value.trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn connections_to_tools_are_counted_as_they_are_used() {
+    let origin = Origin::ok().await;
+    let lab = Lab::builder()
+        .open(&origin)
+        .route("away", &origin, "path = \"/away\"\naccess = \"public\"")
+        .config(ADMIN)
+        .config("[server]\nworkers = 1\n[[route]]\nname = \"away\"\nupstream = \"unix:/no/such\\\"socket\"")
+        .start();
+    let target = format!("{{target=\"{}\"}}", origin.upstream());
+    for _ in 0..3 {
+        assert_eq!(lab.browser().get(&format!("{OPEN}/x")).await.status, 200);
+    }
+    assert_eq!(lab.browser().get(&format!("{MAIN}/away")).await.status, 502);
+    let away = "{target=\"unix:/no/such\\\"socket\"}";
+    for (line, expected) in [
+        (format!("labgate_upstream_connects_total{target}"), 1),
+        (format!("labgate_upstream_reuses_total{target}"), 2),
+        (
+            format!("labgate_upstream_connect_failures_total{target}"),
+            0,
+        ),
+        (format!("labgate_upstream_connects_total{away}"), 0),
+        (format!("labgate_upstream_connect_failures_total{away}"), 1),
+    ] {
+        assert_eq!(number(&lab, &line).await, expected, "{line}");
+    }
+    let text = asked(lab.admin(), "/metrics", "host: localhost\r\n")
+        .await
+        .text();
+    exposition::parse(&text).unwrap_or_else(|wrong| panic!("{wrong}"));
+}
+
+#[tokio::test]
+async fn what_is_refused_before_a_route_is_counted_by_reason() {
+    let lab = Lab::builder().config(ADMIN).start();
+    let twice = "GET / HTTP/1.1\r\nhost: lab.test\r\nhost: lab.test\r\n\r\n";
+    assert_eq!(lab.raw(twice).await.status, 400);
+    reaches(
+        &lab,
+        "labgate_refused_heads_total{reason=\"bad_request\"}",
+        1,
+    )
+    .await;
+    assert_eq!(
+        number(&lab, "labgate_refused_heads_total{reason=\"timeout\"}").await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_sign_in_at_a_tools_host_is_none() {
+    let origin = Origin::ok().await;
+    let lab = Lab::builder().tool(&origin).config(ADMIN).start();
+    let form = Request::new("POST", &format!("{TOOL}/.labgate/sign-in"))
+        .header("origin", TOOL)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body("username=ana&password=x&csrf=x");
+    assert_eq!(lab.browser().send(form).await.status, 404);
+    let text = asked(lab.admin(), "/metrics", "host: localhost\r\n")
+        .await
+        .text();
+    let counts = text
+        .lines()
+        .filter(|line| line.starts_with("labgate_sign_ins_total{"));
+    let counts: Vec<&str> = counts.collect();
+    assert!(
+        counts.len() == 7 && counts.iter().all(|line| line.ends_with(" 0")),
+        "{counts:?}"
+    );
+}
+
+#[tokio::test]
+async fn reloads_are_counted_and_the_last_one_told() {
+    let builder = Lab::builder().config(ADMIN);
+    let further = builder.folder().join("further.toml");
+    let lab = builder.start();
+    let successful = "labgate_config_last_reload_successful";
+    assert_eq!(number(&lab, successful).await, 1);
+    fs::write(&further, "nonsense = true").unwrap();
+    lab.hang_up();
+    reaches(&lab, "labgate_config_reloads_total{outcome=\"refused\"}", 1).await;
+    assert_eq!(number(&lab, successful).await, 0);
+    fs::write(&further, ADMIN).unwrap();
+    lab.hang_up();
+    reaches(&lab, "labgate_config_reloads_total{outcome=\"applied\"}", 1).await;
+    assert_eq!(number(&lab, successful).await, 1);
 }
 
 #[tokio::test]

@@ -46,6 +46,10 @@ async fn no_secret_stands_in_any_log_at_any_level() {
             .websocket(&format!("{TOOL}/socket?token=s3cret-url-token"))
             .await,
     );
+    let other_site = Request::new("POST", &format!("{TOOL}/x?token=s3cret-url-token"))
+        .header("origin", "http://evil.example/?s3cret-query")
+        .body("s3cret-body");
+    assert_eq!(browser.send(other_site).await.status, 403);
     let cookies = [MAIN_HOST, TOOL_HOST].map(|host| browser.session_cookie(host));
     lab.raw("GET /s3cret HTTP/1.1\r\nhost: x\r\nauthorization: s3cret-bearer\r\n\n\r\n")
         .await;
@@ -71,6 +75,18 @@ async fn no_secret_stands_in_any_log_at_any_level() {
         assert_eq!(found, None, "{secret} stands in the log");
     }
     assert!(output.contains("/lab"), "requests are logged: {output}");
+    for event in [
+        "handed-over",
+        "refused",
+        "session-ended",
+        "sign-in-failed",
+        "signed-in",
+        "tunnel-closed",
+        "tunnel-opened",
+    ] {
+        let line = format!("\"target\":\"audit\",\"message\":\"{event}\"");
+        assert!(output.contains(&line), "{event} is told: {output}");
+    }
 }
 
 #[tokio::test]

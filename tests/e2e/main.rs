@@ -14,6 +14,7 @@
 
 mod admin;
 mod aliases;
+mod audit;
 mod cross_site;
 mod errors;
 mod handover;

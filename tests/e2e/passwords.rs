@@ -100,7 +100,12 @@ async fn a_link_sets_a_password_once_and_signs_in() {
     assert!(may_sign_in(&lab, NEW).await);
     assert_eq!(late.navigate(link(&printed)).await.status, 410);
     let log = lab.stop();
-    assert!(!log.contains(NEW) && !log.contains(link(&printed)), "{log}");
+    let code = link(&printed).split("code=").nth(1).unwrap();
+    assert!(!log.contains(NEW) && !log.contains(code), "{log}");
+    for event in ["link-used", "password-changed", "signed-in"] {
+        let told = format!("\"message\":\"{event}\"");
+        assert!(log.contains(&told), "{event}: {log}");
+    }
 }
 
 #[tokio::test]

@@ -65,6 +65,7 @@ fn every_key_stands_in_the_example_and_in_the_manual() {
         "[trust]",
         "[session]",
         "[limits]",
+        "[log]",
         "[identity]",
         "[identity.local]",
         "[[identity.local.user]]",

@@ -33,6 +33,28 @@ pub struct LargeField {
 }
 
 impl Refusal {
+    /// Every [`Refusal::name`].
+    pub const NAMES: [&'static str; 6] = [
+        "bad_request",
+        "method",
+        "timeout",
+        "too_large",
+        "too_many_fields",
+        "uri_too_long",
+    ];
+
+    /// What metrics call it.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "bad_request",
+            Self::HeaderTimeout => "timeout",
+            Self::HeaderTooLarge(_) => "too_large",
+            Self::MethodNotAllowed => "method",
+            Self::TooManyHeaders => "too_many_fields",
+            Self::UriTooLong => "uri_too_long",
+        }
+    }
+
     /// The status of the answer.
     pub const fn status(&self) -> StatusCode {
         match self {

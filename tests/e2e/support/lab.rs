@@ -131,6 +131,12 @@ impl Lab {
         self.server.output.lock().unwrap().clone()
     }
 
+    /// Sends it SIGHUP, which makes it read its configuration again.
+    pub(crate) fn hang_up(&self) {
+        let pid = Pid::from_child(&self.server.child);
+        kill_process(pid, Signal::HUP).unwrap();
+    }
+
     /// Stops it, and looks at what it leaves in its folder.
     pub(crate) fn stop_then(mut self, look: impl FnOnce()) {
         self.server.stop();
