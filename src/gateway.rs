@@ -136,7 +136,8 @@ async fn route(
     let host = host.ok_or(Reject::UnknownHost)?;
     let entry = exchange.conn().entry();
     // After a reload the main address may no longer be https: that would be a circle.
-    if entry.redirect_https && view.public.https {
+    // So would it be for who came by https to a proxy that ends TLS.
+    if entry.redirect_https && view.public.https && client.https != Some(true) {
         return Err(Reject::Redirect(to_https(view, &host, &target)));
     }
     let leads = match leads {

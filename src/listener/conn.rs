@@ -131,13 +131,16 @@ pub async fn serve(worker: Rc<Worker>, socket: Socket, admitted: Admitted) {
         conn.end(how);
     }
     let peer = conn.peer().ip();
-    match serve_stream(&conn, socket, accepted).await {
-        Ok(()) => {}
-        // Somebody has to mend a proxy or the configuration.
-        Err(error @ (Early::Proxy(_) | Early::NotTrusted)) => {
-            tracing::warn!(%peer, listener = %conn.entry().name, %error, "connection refused");
-        }
-        Err(error) => tracing::debug!(%peer, %error, "connection ended early"),
+    let Err(error) = serve_stream(&conn, socket, accepted).await else {
+        return;
+    };
+    let entry = conn.entry();
+    // Somebody has to mend a proxy or the configuration; who connects for nothing else fills no log.
+    let is_refused = matches!(error, Early::Proxy(_) | Early::NotTrusted);
+    if let Some(unsaid) = is_refused.then(|| entry.refused.say()).flatten() {
+        tracing::warn!(%peer, listener = %entry.name, %error, unsaid, "connection refused");
+    } else {
+        tracing::debug!(%peer, %error, "connection ended early");
     }
 }
 
@@ -231,11 +234,14 @@ async fn believe(
         proxy_protocol::read(socket),
     );
     let read = conn.unless_ending(read).await?;
-    if let Some(client) = read.map_err(|_| Early::Silent)?? {
-        conn.peer.set(client.into());
-        if !conn.admitted.count(view, conn.peer()) {
-            return Err(Early::TooMany);
-        }
+    let Some(client) = read.map_err(|_| Early::Silent)?? else {
+        // Whose bytes these are nobody knows, so what they say of a client is not the proxy's word.
+        conn.peer.set(conn.peer().for_itself());
+        return Ok(());
+    };
+    conn.peer.set(client.into());
+    if !conn.admitted.count(view, conn.peer()) {
+        return Err(Early::TooMany);
     }
     Ok(())
 }

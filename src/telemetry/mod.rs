@@ -9,6 +9,7 @@ mod chain;
 pub mod meter;
 pub mod prometheus;
 mod request_id;
+mod seldom;
 mod sign_ins;
 
 use std::io::{IsTerminal, stderr};
@@ -20,6 +21,7 @@ use tracing_subscriber::{
 
 pub use chain::chain;
 pub use request_id::{RequestId, RequestIds};
+pub use seldom::Seldom;
 pub use sign_ins::SignIns;
 
 /// How lines look.

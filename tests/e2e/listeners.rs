@@ -348,3 +348,63 @@ async fn a_browser_that_imported_our_authority_believes_all_our_names() {
         assert_eq!(connected.is_ok(), good, "{name}");
     }
 }
+
+#[tokio::test]
+async fn who_came_by_https_to_a_trusted_proxy_is_not_sent_there_again() {
+    // T07, T10
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, "address = \"127.0.0.1:0\"\nredirect_https = true")
+        .config("[server]\npublic_url = \"https://lab.test\"")
+        .config("[trust]\nproxies = [\"127.0.0.2/32\"]")
+        .start();
+    let said = |scheme| {
+        format!("GET /x HTTP/1.1\r\nhost: open.lab.test\r\nx-forwarded-proto: {scheme}\r\n\r\n")
+    };
+    for (from, scheme, status) in [
+        ("127.0.0.2", "https", 200),
+        ("127.0.0.2", "http", 308),
+        ("127.0.0.1", "https", 308),
+    ] {
+        let from = from.parse().unwrap();
+        let mut plain = Connection::open_from(from, lab.listener("more")).await;
+        plain.send(said(scheme)).await;
+        let answer = plain.response().await;
+        assert_eq!(answer.status, status, "{from} {scheme}");
+    }
+    assert_eq!(origin.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn where_a_proxy_does_not_know_the_client_nobody_is_believed_about_it() {
+    // T06: the counterpart is `a_trusted_proxy_is_believed_about_the_client`
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, BEHIND).config(TRUSTED).start();
+    for header in [
+        b"PROXY UNKNOWN\r\n".to_vec(),
+        binary(0x20, 0, b""),
+        binary(0x21, 0, b""),
+    ] {
+        let mut connection = Connection::open(lab.listener("more")).await;
+        let header = [&header[..], ASKED.as_bytes()].concat();
+        connection.send(header).await;
+        assert_eq!(connection.response().await.status, 200);
+        let seen = origin.last();
+        assert_eq!(seen.headers.get("x-forwarded-for"), Some("127.0.0.1"));
+    }
+}
+
+#[tokio::test]
+async fn refused_connections_do_not_fill_the_log() {
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, BEHIND)
+        .config("[trust]\nproxies = [\"192.0.2.1\"]")
+        .start();
+    for _ in 0..20 {
+        let mut connection = Connection::open(lab.listener("more")).await;
+        assert_eq!(connection.ends().await, b"");
+    }
+    let output = lab.stop();
+    let lines = output.matches("connection refused").count();
+    // Two, if ten seconds went by meanwhile.
+    assert!((1..=2).contains(&lines), "{output}");
+}
