@@ -325,6 +325,62 @@ async fn a_proxy_that_does_not_finish_its_header_is_let_go() {
 }
 
 #[tokio::test]
+async fn a_reload_takes_a_route_to_another_listener() {
+    let origin = Origin::ok().await;
+    let requires = |listener: &str| {
+        let more = "[[listener]]\nname = \"more\"\naddress = \"127.0.0.1:0\"";
+        format!("{more}\n[[route]]\nname = \"open\"\nrequire_listener = \"{listener}\"")
+    };
+    let lab = Lab::builder()
+        .open(&origin)
+        .config(&requires("public"))
+        .start();
+    let mut connections = Vec::new();
+    for listener in ["public", "more"] {
+        connections.push(Connection::open(lab.listener(listener)).await);
+    }
+    for (required, statuses) in [("public", [200, 404]), ("more", [404, 200])] {
+        lab.reconfigure(&requires(required)).await;
+        for (connection, status) in connections.iter_mut().zip(statuses) {
+            connection.send(ASKED.replace("GET /", "GET /x")).await;
+            assert_eq!(connection.response().await.status, status, "{required}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reload_with_a_new_host_gives_a_certificate_with_that_name() {
+    let origin = Origin::ok().await;
+    let listener =
+        "[[listener]]\nname = \"more\"\naddress = \"127.0.0.1:0\"\ntls = \"self-signed\"\n";
+    let builder = Lab::builder().open(&origin).config(listener);
+    let file = builder
+        .folder()
+        .join("state/labgate-state/tls/authority.crt");
+    let lab = builder.start();
+    let imported = CertificateDer::from_pem_file(&file).unwrap();
+    let connector = tokio_rustls::TlsConnector::from(trusting(imported));
+    let address = lab.listener("more");
+    let is_believed = async |name: &'static str| {
+        let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let server = ServerName::try_from(name).unwrap();
+        within("TLS", connector.connect(server, socket))
+            .await
+            .is_ok()
+    };
+    assert!(!is_believed("new.lab.test").await);
+    let upstream = origin.upstream();
+    let route = format!(
+        "[[route]]\nname = \"new\"\nhost = \"new.lab.test\"\naccess = \"public\"\n\
+         upstream = \"{upstream}\""
+    );
+    lab.reconfigure(&format!("{listener}{route}")).await;
+    lab.says("certificate reloaded", 1).await;
+    assert!(is_believed("new.lab.test").await, "by the same authority");
+    assert!(is_believed("open.lab.test").await);
+}
+
+#[tokio::test]
 async fn a_browser_that_imported_our_authority_believes_all_our_names() {
     let origin = Origin::ok().await;
     let builder = with_listener(&origin, "address = \"127.0.0.1:0\"\ntls = \"self-signed\"");
