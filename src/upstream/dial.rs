@@ -3,13 +3,14 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    path::Path,
     rc::Rc,
     time::Duration,
 };
 
 use tokio::{
     net::{TcpStream, UnixStream},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
 use super::{Error, link::Io, names::Names, target::Target};
@@ -33,11 +34,7 @@ pub(super) async fn dial(target: &Target, names: &Names, limit: Duration) -> Res
                 Err(_) => dial.by_name(host, *port).await,
             }
         }
-        Upstream::Unix(path) => match timeout_at(dial.deadline, UnixStream::connect(path)).await {
-            Ok(Ok(stream)) => Ok(Io::Unix(stream)),
-            Ok(Err(source)) => Err(Failed::Connect(source).of(target)),
-            Err(_) => Err(dial.too_slow()),
-        },
+        Upstream::Unix(path) => dial.by_path(path).await,
     }
 }
 
@@ -68,6 +65,19 @@ impl Dial<'_> {
             Ok(newer) if newer != addresses => self.connect(&newer, port).await,
             _ => Err(error),
         }
+    }
+
+    /// Over TCP the system waits for a place in a full queue; here we do (connect(2), `EAGAIN`).
+    async fn by_path(&self, path: &Path) -> Result<Io, Error> {
+        while Instant::now() < self.deadline {
+            match UnixStream::connect(path).await {
+                Ok(stream) => return Ok(Io::Unix(stream)),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(Failed::Connect(error).of(self.target)),
+            }
+            sleep_until(self.deadline.min(Instant::now() + FULL_QUEUE_PAUSE)).await;
+        }
+        Err(self.too_slow())
     }
 
     async fn lookup(&self, host: &str) -> Result<Rc<[SocketAddr]>, Error> {
@@ -129,3 +139,5 @@ impl Failed {
         }
     }
 }
+
+const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(20);

@@ -29,7 +29,7 @@ use std::time::Duration;
 pub use self::{
     body::UpstreamBody,
     connection::RequestBody,
-    error::{Error, Kind},
+    error::Error,
     link::Io,
     pool::Pool,
     rack::Tunnel,
