@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Admitted, ClientStream, Entry, Socket, http2, proxy_protocol};
+use super::{Admitted, Entry, http2, proxy_protocol};
 use crate::{
     client::PeerAddr,
     exchange::{Exchange, body::ResponseBody},
@@ -32,8 +32,8 @@ use crate::{
     },
     runtime::{Signal, View, Worker},
     telemetry::chain,
-    tunnel::{self, Side, Stream},
-    upstream,
+    tunnel::{self, Side, Stream as _},
+    wire::{Socket, Stream},
 };
 
 /// What all exchanges of a connection share.
@@ -66,7 +66,7 @@ pub struct PendingTunnel {
     /// What it is logged and stopped by.
     pub exchange: Rc<Exchange>,
     /// The upstream's side.
-    pub upstream: Side<upstream::Io>,
+    pub upstream: Side<Stream>,
 }
 
 impl Conn {
@@ -172,18 +172,18 @@ async fn serve_stream(conn: &Rc<Conn>, mut socket: Socket, accepted: Instant) ->
         believe(conn, &view, &mut socket, accepted).await?;
     }
     let mut stream = match conn.entry().tls.clone() {
-        None => ClientStream::Plain(socket),
+        None => Stream::Plain(socket),
         Some(config) => {
             let handshake = TlsAcceptor::from(config).accept(socket);
             let handshake = timeout(limits.handshake_timeout, handshake);
             let tls = conn.unless_ending(handshake).await?;
             let tls = tls.map_err(|_| Early::SlowHandshake)??;
-            ClientStream::Tls(Box::new(tls))
+            Stream::Tls(Box::new(tls.into()))
         }
     };
     let negotiated = match &stream {
-        ClientStream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
-        ClientStream::Plain(_) => false,
+        Stream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        Stream::Plain(_) => false,
     };
     // The first bytes tell HTTP/2 with prior knowledge from HTTP/1.
     let mut first = Vec::with_capacity(FIRST_READ);
@@ -248,7 +248,7 @@ async fn believe(
 
 async fn serve_http1(
     conn: &Rc<Conn>,
-    stream: ClientStream,
+    stream: Stream,
     first: Vec<u8>,
     limits: Rc<gate::Limits>,
     accepted: Instant,
@@ -309,7 +309,7 @@ async fn serve_http1(
     }
 }
 
-async fn run_tunnel(client: Side<ClientStream>, pending: PendingTunnel) {
+async fn run_tunnel(client: Side<Stream>, pending: PendingTunnel) {
     let PendingTunnel { exchange, upstream } = pending;
     let options = tunnel::Options::default();
     let stop = exchange.stop.raised();

@@ -10,7 +10,6 @@ mod patient;
 mod proxy_protocol;
 pub mod self_signed;
 mod socket;
-mod stream;
 pub mod tls;
 mod unix;
 
@@ -29,8 +28,7 @@ use dashmap::DashMap;
 use rustls::ServerConfig;
 
 pub use conn::{Conn, Ending};
-pub use socket::{Accepted, Socket};
-pub use stream::ClientStream;
+pub use socket::Accepted;
 
 use crate::{
     client::{self, PeerAddr},

@@ -307,7 +307,7 @@ mod tests {
     use rustls_pki_types::{CertificateDer, UnixTime, pem::PemObject};
 
     use super::*;
-    use crate::listener::tls::{self, Tls};
+    use crate::{listener::tls::Tls, wire::provider};
 
     fn some(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -350,7 +350,7 @@ mod tests {
         let mut roots = rustls::RootCertStore::empty();
         let root = CertificateDer::from_pem_file(&kept.authority).unwrap();
         roots.add(root).unwrap();
-        let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), tls::provider());
+        let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
         let leaf = CertificateDer::from_pem_file(&kept.files.certificate).unwrap();
         let name = name.to_owned().try_into().unwrap();
         let now = UnixTime::since_unix_epoch(Duration::from_secs(1_795_305_600));

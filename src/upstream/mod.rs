@@ -30,7 +30,6 @@ pub use self::{
     body::UpstreamBody,
     connection::RequestBody,
     error::Error,
-    link::Io,
     pool::Pool,
     rack::Tunnel,
     target::{BadTarget, Targets},

@@ -1,6 +1,7 @@
 use tokio::time::{Instant, advance, pause};
 
 use super::*;
+use crate::wire::{Socket, Stream};
 
 #[test]
 fn an_answers_body_can_be_served_by_hyper() {
@@ -190,7 +191,9 @@ async fn connections_are_prompt_and_notice_a_vanished_peer() {
     )
     .await
     .unwrap();
-    let Io::Tcp(io) = io else { panic!("it is TCP") };
+    let Stream::Plain(Socket::Tcp(io)) = io else {
+        panic!("it is TCP")
+    };
     assert!(io.nodelay().unwrap());
     assert!(sockopt::socket_keepalive(&io).unwrap());
     assert_eq!(sockopt::tcp_keepidle(&io).unwrap(), Duration::from_secs(15));
