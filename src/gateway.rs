@@ -137,7 +137,8 @@ async fn route(
     let entry = exchange.conn().entry();
     // After a reload the main address may no longer be https: that would be a circle.
     // So would it be for who came by https to a proxy that ends TLS.
-    if entry.redirect_https && view.public.https && client.https != Some(true) {
+    let redirects = entry.redirect_https && view.public.https && client.https != Some(true);
+    if redirects && !answers_challenges(view, leads.as_ref().ok()) {
         return Err(Reject::Redirect(to_https(view, &host, &target)));
     }
     let leads = match leads {
@@ -182,6 +183,16 @@ fn is_behind(view: &View, found: Found, listener: &str) -> bool {
     let (Found::Route(id) | Found::AddSlash(id)) = found;
     let route = view.route(id);
     route.is_some_and(|route| route.is_behind(listener))
+}
+
+/// Whether what was found is a route for nothing but what an authority asks for by plain http before
+/// there is a certificate (RFC 8555 §8.3).
+fn answers_challenges(view: &View, leads: Option<&Leads>) -> bool {
+    let Some(Leads::Route(Found::Route(id))) = leads else {
+        return false;
+    };
+    let route = view.route(*id);
+    route.is_some_and(|route| route.config.path.starts_with(CHALLENGES))
 }
 
 /// The same place at its https address, which has the port of `public_url`.
@@ -486,6 +497,8 @@ async fn caught<T>(future: impl Future<Output = Result<T, Reject>>) -> Result<T,
     })
     .await
 }
+
+const CHALLENGES: &str = "/.well-known/acme-challenge/";
 
 #[cfg(test)]
 mod tests {

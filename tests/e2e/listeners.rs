@@ -431,6 +431,35 @@ async fn who_came_by_https_to_a_trusted_proxy_is_not_sent_there_again() {
 }
 
 #[tokio::test]
+async fn only_a_route_of_their_own_takes_challenges_of_authorities_from_a_redirecting_listener() {
+    let (origin, responder) = (Origin::ok().await, Origin::ok().await);
+    let lab = with_listener(&origin, "address = \"127.0.0.1:0\"\nredirect_https = true")
+        .config("[server]\npublic_url = \"https://lab.test\"")
+        .route(
+            "challenges",
+            &responder,
+            "path = \"/.well-known/acme-challenge/\"\naccess = \"public\"",
+        )
+        .start();
+    for (host, path, status) in [
+        ("lab.test", "/.well-known/acme-challenge/token", 200),
+        ("lab.test", "/.well-known/acme-challenge", 308),
+        ("lab.test", "/.well-known/acme-challenges/token", 308),
+        ("open.lab.test", "/.well-known/acme-challenge/token", 308),
+    ] {
+        let mut plain = Connection::open(lab.listener("more")).await;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n");
+        plain.send(request).await;
+        let answer = plain.response().await;
+        assert_eq!(answer.status, status, "{host}{path}");
+        if status == 308 {
+            assert_eq!(answer.location(), format!("https://{host}{path}"));
+        }
+    }
+    assert_eq!((origin.seen().len(), responder.seen().len()), (0, 1));
+}
+
+#[tokio::test]
 async fn where_a_proxy_does_not_know_the_client_nobody_is_believed_about_it() {
     // T06: the counterpart is `a_trusted_proxy_is_believed_about_the_client`
     let origin = Origin::ok().await;
