@@ -189,6 +189,19 @@ async fn what_a_trusted_proxy_sends_without_a_header_is_not_read_as_http() {
 }
 
 #[tokio::test]
+async fn more_clients_than_the_soft_limit_of_files_are_served() {
+    let origin = Origin::ok().await;
+    let lab = Lab::builder().open(&origin).files(64).start();
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        let mut connection = lab.connect().await;
+        connection.send(ASKED).await;
+        assert_eq!(connection.response().await.status, 200);
+        held.push(connection);
+    }
+}
+
+#[tokio::test]
 async fn those_for_whom_a_proxy_speaks_are_counted() {
     let origin = Origin::ok().await;
     let lab = with_listener(&origin, BEHIND)

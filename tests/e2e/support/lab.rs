@@ -45,6 +45,8 @@ pub(crate) struct Builder {
     routes: String,
     config: String,
     environment: Vec<(String, String)>,
+    /// The soft limit of open files, if not the test's own.
+    files: Option<u32>,
     folder: TempDir,
 }
 
@@ -68,6 +70,7 @@ impl Lab {
             routes: String::new(),
             config: String::new(),
             environment: Vec::new(),
+            files: None,
             folder: tempfile::tempdir().unwrap(),
         }
     }
@@ -219,6 +222,12 @@ impl Builder {
         self
     }
 
+    /// How many files it may open when it starts (the soft limit).
+    pub(crate) const fn files(mut self, limit: u32) -> Self {
+        self.files = Some(limit);
+        self
+    }
+
     /// Where configuration and state will be.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -250,7 +259,15 @@ user = [
         );
         let base = write(folder, "labgate.toml", &base);
         let further = write(folder, FURTHER, &self.config);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_labgate"));
+        let mut command = match self.files {
+            None => Command::new(env!("CARGO_BIN_EXE_labgate")),
+            Some(limit) => {
+                let mut shell = Command::new("/bin/sh");
+                let script = format!("ulimit -S -n {limit}; exec \"$0\" \"$@\"");
+                shell.args(["-c", &script, env!("CARGO_BIN_EXE_labgate")]);
+                shell
+            }
+        };
         command
             .arg("serve")
             .arg("-c")
