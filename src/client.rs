@@ -16,7 +16,19 @@ use crate::config::{self, Proxy};
 /// The address of a socket's other end, in canonical form: an IPv4 address stays one when it comes
 /// through an IPv6 socket. The other end of a unix socket has none.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub struct PeerAddr(Option<IpAddr>);
+pub struct PeerAddr {
+    address: Option<IpAddr>,
+    speaks: Speaks,
+}
+
+/// For whom a peer speaks.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Speaks {
+    /// For itself, whoever it is.
+    ForItself,
+    /// For others as well, where it is trusted.
+    ForOthers,
+}
 
 /// The address that a request is from, as [`TrustedProxies`] concluded.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -46,11 +58,14 @@ pub struct TrustedProxies {
 
 impl PeerAddr {
     /// Whoever is at the other end of a unix socket.
-    pub const UNIX: Self = Self(None);
+    pub const UNIX: Self = Self {
+        address: None,
+        speaks: Speaks::ForOthers,
+    };
 
     /// The address itself; who comes by a unix socket is on this machine, and so `127.0.0.1`.
     pub const fn ip(self) -> IpAddr {
-        match self.0 {
+        match self.address {
             Some(address) => address,
             None => IpAddr::V4(Ipv4Addr::LOCALHOST),
         }
@@ -58,13 +73,25 @@ impl PeerAddr {
 
     /// Whether it is at the other end of a unix socket.
     pub const fn is_unix(self) -> bool {
-        self.0.is_none()
+        self.address.is_none()
+    }
+
+    /// The same, believed about nobody else: a proxy that does not know whose bytes it passes on.
+    #[must_use]
+    pub const fn for_itself(self) -> Self {
+        Self {
+            speaks: Speaks::ForItself,
+            ..self
+        }
     }
 }
 
 impl From<IpAddr> for PeerAddr {
     fn from(address: IpAddr) -> Self {
-        Self(Some(address.to_canonical()))
+        Self {
+            address: Some(address.to_canonical()),
+            speaks: Speaks::ForOthers,
+        }
     }
 }
 
@@ -119,9 +146,10 @@ pub fn network(address: IpAddr) -> IpAddr {
 impl TrustedProxies {
     /// Whether this peer's forwarding headers are believed.
     pub fn trusts(&self, peer: PeerAddr) -> bool {
-        match peer.0 {
-            Some(address) => self.covers(address),
-            None => self.unix,
+        match (peer.speaks, peer.address) {
+            (Speaks::ForItself, _) => false,
+            (Speaks::ForOthers, Some(address)) => self.covers(address),
+            (Speaks::ForOthers, None) => self.unix,
         }
     }
 

@@ -142,8 +142,9 @@ async fn route(
     let entrance = Entrance {
         listener: &entry.name,
         redirect_https: entry.redirect_https,
+        came_by_https: client.https == Some(true),
     };
-    if let Some(redirect) = entrance.redirect(view, &host, &target) {
+    if let Some(redirect) = entrance.redirect(view, &host, &target, leads.ok()) {
         return Err(Reject::Redirect(redirect));
     }
     let leads = leads.and_then(|leads| entrance.leads(view, leads, &path));

@@ -34,4 +34,4 @@ pub mod ui;
 // Words that everybody uses.
 pub mod clock;
 pub mod secret;
-pub mod tcp;
+pub mod wire;

@@ -33,15 +33,24 @@ pub struct Entrance<'a> {
     pub listener: &'a str,
     /// Whether it only sends on to https.
     pub redirect_https: bool,
+    /// Whether the client came by https, as a trusted proxy says that ends TLS.
+    pub came_by_https: bool,
 }
 
 impl Entrance<'_> {
     /// The same place at its https address, which has the port of its site; where that is all that the
-    /// listener does.
-    pub fn redirect(&self, runtime: &Runtime, host: &Host, target: &Uri) -> Option<Redirect> {
+    /// listener does. `leads` is where the request leads without it.
+    pub fn redirect(
+        &self,
+        runtime: &Runtime,
+        host: &Host,
+        target: &Uri,
+        leads: Option<Leads>,
+    ) -> Option<Redirect> {
         let site = runtime.sites.of(host);
-        // To a site on plain http that would be a circle.
-        if !self.redirect_https || !site.https {
+        // To a site on plain http that would be a circle, and so for who came by https already.
+        let redirects = self.redirect_https && site.https && !self.came_by_https;
+        if !redirects || answers_challenges(runtime, leads) {
             return None;
         }
         let path = target.path_and_query().map_or("/", |path| path.as_str());
@@ -71,6 +80,16 @@ impl Entrance<'_> {
             _ => Err(NotFound::NoRoute),
         }
     }
+}
+
+/// Whether that is a route for nothing but what an authority asks for by plain http before there is a
+/// certificate (RFC 8555 §8.3).
+fn answers_challenges(runtime: &Runtime, leads: Option<Leads>) -> bool {
+    let Some(Leads::Route(Found::Route(id))) = leads else {
+        return false;
+    };
+    let route = runtime.route(id);
+    route.is_some_and(|route| route.config.path.starts_with(CHALLENGES))
 }
 
 /// What is known of a request when its route is.
@@ -194,3 +213,5 @@ pub fn unknown_host<B>(sites: &Sites, host: Option<&Host>, request: &Request<B>)
         cookie: None,
     })
 }
+
+const CHALLENGES: &str = "/.well-known/acme-challenge/";

@@ -17,16 +17,15 @@ use std::{
 const MODULES: &[(&str, &str)] = &[
     ("clock", ""),
     ("secret", ""),
-    ("tcp", ""),
+    ("wire", ""),
     ("http", ""),
-    ("tcp", ""),
     ("store", "secret"),
-    ("tunnel", "secret"),
+    ("tunnel", "secret wire"),
     ("config", "http secret"),
     ("telemetry", "clock config secret"),
     ("client", "config"),
     ("ui", "config"),
-    ("upstream", "config tcp telemetry tunnel"),
+    ("upstream", "config telemetry tunnel wire"),
     ("route", "config http"),
     ("app", "config route secret"),
     ("session", "clock config http identity secret store"),
@@ -61,7 +60,7 @@ const MODULES: &[(&str, &str)] = &[
     ),
     (
         "listener",
-        "client config exchange gateway http runtime tcp telemetry tunnel upstream",
+        "client config exchange gateway http runtime telemetry tunnel wire",
     ),
     (
         "gateway",

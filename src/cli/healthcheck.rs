@@ -20,7 +20,7 @@ use crate::{
         Address, Listener,
         load::{self, Sources},
     },
-    listener::tls,
+    wire,
 };
 
 /// Asks the first listener that does not belong to proxies alone; 0 when it answers that it is ready.
@@ -79,7 +79,7 @@ fn ask_on(mut socket: impl Read + Write, ip: IpAddr, listener: &Listener) -> io:
     if listener.tls.is_none() {
         return exchange(&mut socket);
     }
-    let config = ClientConfig::builder_with_provider(tls::provider())
+    let config = ClientConfig::builder_with_provider(wire::provider())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .dangerous()
@@ -145,7 +145,7 @@ impl ServerCertVerifier for Ourselves {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        tls::provider()
+        wire::provider()
             .signature_verification_algorithms
             .supported_schemes()
     }

@@ -7,8 +7,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::exit::Exit;
 use crate::{
     clock::Clock,
+    config::Limits,
     config::load::{self, Loaded, Sources},
-    runtime::{Options, Server},
+    runtime::{Options, Server, raise_descriptor_limit},
     telemetry::{self, Format, chain},
 };
 
@@ -28,6 +29,7 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
         }
     };
     warn(&loaded);
+    make_room(&loaded.config.limits);
     let options = Options {
         clock: Clock::default(),
         log_format,
@@ -151,6 +153,21 @@ fn reload(server: &Server, sources: &Sources) {
             tracing::error!("the configuration was not reloaded; the old one stays in use");
             server.reload_refused();
         }
+    }
+}
+
+/// Sees to it that as many connections as configured can be open, each with one to a tool.
+fn make_room(limits: &Limits) {
+    let wanted = u64::try_from(limits.max_connections).unwrap_or(u64::MAX);
+    let wanted = wanted.saturating_mul(2);
+    if let Some(files) = raise_descriptor_limit()
+        && files < wanted
+    {
+        tracing::warn!(
+            files,
+            wanted,
+            "too few files may be open for limits.max_connections; raise the hard limit (ulimit -Hn, LimitNOFILE)"
+        );
     }
 }
 

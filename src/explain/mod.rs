@@ -104,6 +104,7 @@ pub fn explain(config: Config, question: &Question) -> Result<Explanation, Error
         entrance: Entrance {
             listener: &listener,
             redirect_https,
+            came_by_https: false,
         },
         route: None,
         told: Told::default(),
@@ -201,7 +202,7 @@ impl Asking<'_> {
             self.told.say("path", "ours, for probes, on every host");
             return Answer::Ours;
         };
-        if let Some(redirect) = self.entrance.redirect(view, &host, &target) {
+        if let Some(redirect) = self.entrance.redirect(view, &host, &target, leads.ok()) {
             let text = "the listener has redirect_https and does nothing else";
             self.told.say("verdict", text);
             let location = String::from_utf8_lossy(redirect.location.as_bytes()).into_owned();

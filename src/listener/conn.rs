@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Admitted, ClientStream, Entry, Socket, http2, proxy_protocol};
+use super::{Admitted, Entry, http2, proxy_protocol};
 use crate::{
     client::PeerAddr,
     exchange::{Exchange, body::ResponseBody},
@@ -32,8 +32,8 @@ use crate::{
     },
     runtime::{Signal, View, Worker},
     telemetry::chain,
-    tunnel::{self, Side, Stream},
-    upstream,
+    tunnel::{self, Side, Stream as _},
+    wire::{Socket, Stream},
 };
 
 /// What all exchanges of a connection share.
@@ -66,7 +66,7 @@ pub struct PendingTunnel {
     /// What it is logged and stopped by.
     pub exchange: Rc<Exchange>,
     /// The upstream's side.
-    pub upstream: Side<upstream::Io>,
+    pub upstream: Side<Stream>,
 }
 
 impl Conn {
@@ -131,13 +131,16 @@ pub async fn serve(worker: Rc<Worker>, socket: Socket, admitted: Admitted) {
         conn.end(how);
     }
     let peer = conn.peer().ip();
-    match serve_stream(&conn, socket, accepted).await {
-        Ok(()) => {}
-        // Somebody has to mend a proxy or the configuration.
-        Err(error @ (Early::Proxy(_) | Early::NotTrusted)) => {
-            tracing::warn!(%peer, listener = %conn.entry().name, %error, "connection refused");
-        }
-        Err(error) => tracing::debug!(%peer, %error, "connection ended early"),
+    let Err(error) = serve_stream(&conn, socket, accepted).await else {
+        return;
+    };
+    let entry = conn.entry();
+    // Somebody has to mend a proxy or the configuration; who connects for nothing else fills no log.
+    let is_refused = matches!(error, Early::Proxy(_) | Early::NotTrusted);
+    if let Some(unsaid) = is_refused.then(|| entry.refused.say()).flatten() {
+        tracing::warn!(%peer, listener = %entry.name, %error, unsaid, "connection refused");
+    } else {
+        tracing::debug!(%peer, %error, "connection ended early");
     }
 }
 
@@ -169,7 +172,7 @@ async fn serve_stream(conn: &Rc<Conn>, mut socket: Socket, accepted: Instant) ->
         believe(conn, &view, &mut socket, accepted).await?;
     }
     let mut stream = match conn.entry().tls.clone() {
-        None => ClientStream::Plain(socket),
+        None => Stream::Plain(socket),
         Some(config) => {
             let handshake = TlsAcceptor::from(config).accept(socket);
             let handshake = timeout(limits.handshake_timeout, handshake);
@@ -184,12 +187,12 @@ async fn serve_stream(conn: &Rc<Conn>, mut socket: Socket, accepted: Instant) ->
                 Err(_) => edge.tls_failed += 1,
             }
             drop(edge);
-            ClientStream::Tls(Box::new(tls?))
+            Stream::Tls(Box::new(tls?.into()))
         }
     };
     let negotiated = match &stream {
-        ClientStream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
-        ClientStream::Plain(_) => false,
+        Stream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        Stream::Plain(_) => false,
     };
     // The first bytes tell HTTP/2 with prior knowledge from HTTP/1.
     let mut first = Vec::with_capacity(FIRST_READ);
@@ -242,19 +245,22 @@ async fn believe(
         proxy_protocol::read(socket),
     );
     let read = conn.unless_ending(read).await?;
-    if let Some(client) = read.map_err(|_| Early::Silent)?? {
-        conn.peer.set(client.into());
-        if !conn.admitted.count(view, conn.peer()) {
-            conn.worker.shared.refuse_connection();
-            return Err(Early::TooMany);
-        }
+    let Some(client) = read.map_err(|_| Early::Silent)?? else {
+        // Whose bytes these are nobody knows, so what they say of a client is not the proxy's word.
+        conn.peer.set(conn.peer().for_itself());
+        return Ok(());
+    };
+    conn.peer.set(client.into());
+    if !conn.admitted.count(view, conn.peer()) {
+        conn.worker.shared.refuse_connection();
+        return Err(Early::TooMany);
     }
     Ok(())
 }
 
 async fn serve_http1(
     conn: &Rc<Conn>,
-    stream: ClientStream,
+    stream: Stream,
     first: Vec<u8>,
     limits: Rc<gate::Limits>,
     accepted: Instant,
@@ -315,7 +321,7 @@ async fn serve_http1(
     }
 }
 
-async fn run_tunnel(client: Side<ClientStream>, pending: PendingTunnel) {
+async fn run_tunnel(client: Side<Stream>, pending: PendingTunnel) {
     let PendingTunnel { exchange, upstream } = pending;
     let options = tunnel::Options::default();
     let stop = exchange.stop.raised();

@@ -18,12 +18,13 @@ use hyper::{body::Incoming, server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{ClientStream, Conn, Ending, conn::Answered, patient::Patient};
+use super::{Conn, Ending, conn::Answered, patient::Patient};
 use crate::{
     gateway,
     http::{gate, prefixed::Prefixed},
     runtime::{Signal, Worker},
     telemetry::chain,
+    wire,
 };
 
 /// What the exchange on a stream and the stream's task tell each other.
@@ -52,7 +53,7 @@ impl Stream {
 }
 
 /// Serves until the connection ends.
-pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<ClientStream>) {
+pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<wire::Stream>) {
     let view = conn.worker.view();
     let limits = &view.limits;
     let (idle, download) = (limits.keep_alive_timeout, limits.download_timeout);

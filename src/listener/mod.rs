@@ -10,7 +10,6 @@ mod patient;
 mod proxy_protocol;
 pub mod self_signed;
 mod socket;
-mod stream;
 pub mod tls;
 mod unix;
 
@@ -29,13 +28,13 @@ use dashmap::DashMap;
 use rustls::ServerConfig;
 
 pub use conn::{Conn, Ending};
-pub use socket::{Accepted, Socket};
-pub use stream::ClientStream;
+pub use socket::Accepted;
 
 use crate::{
     client::{self, PeerAddr},
     config::{self, Address},
     runtime::{Runtime, Shared, WorkerHandle},
+    telemetry::Seldom,
 };
 
 /// Why a listener cannot be had.
@@ -128,6 +127,7 @@ impl Bound {
                 tls: tls.as_ref().map(|tls| Arc::clone(&tls.config)),
                 proxy_protocol: listener.proxy_protocol,
                 redirect_https: listener.redirect_https,
+                refused: Seldom::default(),
             }),
             tls,
             socket,
@@ -145,12 +145,18 @@ impl Bound {
 
     /// Accepts until the future is dropped.
     pub async fn accept(&self, limits: &Arc<Admission>, shared: &Shared, workers: &[WorkerHandle]) {
+        let failed = Seldom::default();
         loop {
             let (socket, peer) = match self.socket.accept().await {
                 Ok(accepted) => accepted,
+                // Its client took it back.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
                 Err(error) => {
+                    if let Some(unsaid) = failed.say() {
+                        let listener = &self.entry.name;
+                        tracing::error!(%error, %listener, unsaid, "cannot accept a connection");
+                    }
                     // Out of descriptors or memory: waiting lets some come back (accept(2)).
-                    tracing::error!(%error, listener = %self.entry.name, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
@@ -195,6 +201,8 @@ pub struct Entry {
     pub proxy_protocol: bool,
     /// Whether its requests are only sent on to https.
     pub redirect_https: bool,
+    /// What is warned of when a connection is refused.
+    pub refused: Seldom,
 }
 
 impl Admission {
@@ -234,7 +242,7 @@ impl Admitted {
     /// speak can be. `false`: the client has as many as it may.
     pub fn count(&self, runtime: &Runtime, client: PeerAddr) -> bool {
         // All who come by a unix socket would count as one.
-        if client.is_unix() || runtime.trusted.trusts(client) {
+        if client.is_unix() || runtime.trusted.trusts(client) || self.counted.get().is_some() {
             return true;
         }
         let client = *self.counted.get_or_init(|| client::network(client.ip()));

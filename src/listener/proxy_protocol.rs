@@ -44,11 +44,11 @@ pub(super) async fn read(io: &mut (impl AsyncRead + Unpin)) -> Result<Option<IpA
     }
     let mut line = start.to_vec();
     while !line.ends_with(b"\r\n") {
-        if line.len() >= LONGEST_LINE {
-            return Err(Error::Malformed("the line does not end"));
-        }
         // As much as must still come at the least.
         let step = if line.ends_with(b"\r") { 1 } else { 2 };
+        if line.len() + step > LONGEST_LINE {
+            return Err(Error::Malformed("the line does not end"));
+        }
         let mut more = [0; 2];
         let more = more.get_mut(..step).unwrap_or_default();
         io.read_exact(more).await?;
@@ -158,6 +158,7 @@ mod tests {
             block(0x20, 0x11, &[1; 12]),
             block(0x21, 0x00, b"fields"),
             block(0x21, 0x31, &[0; 216]),
+            longest(),
         ] {
             let (said, rest) = told(&[&header[..], b"GET"].concat());
             assert!(matches!(said, Ok(None)), "{header:?}");
@@ -165,9 +166,20 @@ mod tests {
         }
     }
 
+    /// The longest line that there is (§2.1).
+    fn longest() -> Vec<u8> {
+        let most = [u16::MAX; 8];
+        let most = most.map(|group| format!("{group:x}")).join(":");
+        let line = format!("PROXY UNKNOWN {most} {most} 65535 65535\r\n");
+        assert_eq!(line.len(), 107);
+        line.into_bytes()
+    }
+
     #[test]
     fn what_is_no_header_is_an_error() {
-        let long = format!("PROXY UNKNOWN {}\r\n", "x".repeat(100));
+        let long = String::from_utf8(longest())
+            .unwrap()
+            .replace("UNKNOWN", "UNKNOWN ");
         for header in [
             &b"GET / HTTP/1.1\r\n\r\n"[..],
             b"PROXY",

@@ -2,26 +2,28 @@
 //!
 //! In: a folder that is ours alone, the names, the date. Out: files as [`TlsFiles`] name them, made
 //! anew when the names change or the end is near; `tls` notices that like any other change. The
-//! authority stays for years, since people import its file into browsers. RFC 5280.
+//! authority stays for years, since people import its file into browsers; it may sign for the names
+//! that it was made for and for those below them, and nothing else. RFC 5280.
 
 use std::{
     collections::BTreeSet,
     fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
+    net::IpAddr,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use jiff::{Span, civil::Date};
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, date_time_ymd,
+    BasicConstraints, CertificateParams, CidrSubnet, DnType, ExtendedKeyUsagePurpose,
+    GeneralSubtree, IsCa, Issuer, KeyPair, KeyUsagePurpose, NameConstraints, date_time_ymd,
 };
 use sha2::{Digest, Sha256};
 
 use crate::{
     config::{HostPattern, TlsFiles},
-    http::sites::Sites,
+    http::{site::Host, sites::Sites},
 };
 
 /// Why there is no certificate.
@@ -53,33 +55,30 @@ pub struct Kept {
 }
 
 /// The names that a certificate of ours is for: every host that we answer on, and this machine's own.
-/// Aliases on plain http need none.
+/// Aliases on plain http need none. Of a pattern's hosts those with one label more, as certificates
+/// have it (RFC 9525 §6.3).
 pub fn names<'a>(
     sites: &'a Sites,
     routes: impl Iterator<Item = &'a HostPattern>,
 ) -> BTreeSet<String> {
+    let bare = |host: &Host| host.as_str().trim_matches(['[', ']']).to_owned();
     let aliases = sites.iter().filter(|site| site.https);
-    let main = aliases.chain([sites.main()]).map(|site| &site.host);
-    let exact = routes.filter_map(|pattern| match pattern {
-        HostPattern::Exact(host) => Some(host),
-        HostPattern::Suffix(_) => None,
+    let main = aliases.chain([sites.main()]).map(|site| bare(&site.host));
+    let hosts = routes.map(|pattern| match pattern {
+        HostPattern::Exact(host) => bare(host),
+        HostPattern::Suffix(host) => format!("*.{host}"),
     });
-    let hosts = exact
-        .chain(main)
-        .map(|host| host.as_str().trim_matches(['[', ']']).to_owned());
     let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-    hosts.chain(own).collect()
+    hosts.chain(main).chain(own).collect()
 }
 
 /// Makes what is missing, for other names, or about to end; all files are 0600.
+///
+/// The authority stays for as long as the names are among those that it was made for, or below them.
 pub fn keep(folder: &Path, names: &BTreeSet<String>, today: Date) -> Result<Kept, Error> {
-    let failed = |path: &Path, source| Error::File {
-        path: path.to_owned(),
-        source,
-    };
     match DirBuilder::new().mode(0o700).create(folder) {
         Err(source) if source.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(failed(folder, source));
+            return Err(failed(folder)(source));
         }
         _ => {}
     }
@@ -90,122 +89,231 @@ pub fn keep(folder: &Path, names: &BTreeSet<String>, today: Date) -> Result<Kept
             key: folder.join("server.pem"),
         },
     };
-    let key_file = folder.join("authority.key");
-    let names: Vec<String> = names.iter().cloned().collect();
-    let known = fs::read_to_string(&key_file)
-        .ok()
-        .filter(|text| kept.authority.exists() && lasts(text, today, LEAF_DAYS + NEAR_DAYS));
-    let (key, is_new) = match known {
-        Some(text) => (KeyPair::from_pem(&text)?, false),
-        None => (KeyPair::generate()?, true),
-    };
-    let until = after(today, AUTHORITY_DAYS);
-    let params = authority_params(&key, today, until);
-    if is_new {
-        let certificate = params.self_signed(&key)?;
-        write(&kept.authority, &certificate.pem()).map_err(|e| failed(&kept.authority, e))?;
-        let text = format!("until {until}\n{}", key.serialize_pem());
-        write(&key_file, &text).map_err(|e| failed(&key_file, e))?;
+    let authority = Authority::kept(&folder.join("authority.key"), names, today)?;
+    if read(&kept.authority)?.as_ref() != Some(&authority.certificate) {
+        write(&kept.authority, &authority.certificate)?;
+        let file = kept.authority.display();
+        tracing::warn!(%file, "this authority is new; import it into browsers");
     }
-    let header = format!("for {}", names.join(" "));
     let file = &kept.files.certificate;
-    let is_good = |text: &String| {
-        !is_new && lasts(text, today, NEAR_DAYS) && text.lines().nth(1) == Some(header.as_str())
-    };
-    if fs::read_to_string(file).as_ref().is_ok_and(is_good) {
+    let purpose = format!("{} by {}", joined(names), authority.name);
+    let is_good = |saved: &Saved<'_>| saved.lasts(today, NEAR_DAYS) && saved.purpose == purpose;
+    let text = read(file)?;
+    if text
+        .as_deref()
+        .and_then(Saved::parse)
+        .is_some_and(|saved| is_good(&saved))
+    {
         return Ok(kept);
     }
-    let issuer = Issuer::new(params, key);
     let until = after(today, LEAF_DAYS);
-    let own = KeyPair::generate()?;
-    let mut params = CertificateParams::new(names)?;
-    let (year, month, day) = ymd(after(today, -1));
-    params.not_before = date_time_ymd(year, month, day);
-    let (year, month, day) = ymd(until);
-    params.not_after = date_time_ymd(year, month, day);
+    let key = KeyPair::generate()?;
+    let mut params = CertificateParams::new(names.iter().cloned().collect::<Vec<_>>())?;
+    set_validity(&mut params, today, until);
     params
         .distinguished_name
         .push(DnType::CommonName, "labgate");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     params.use_authority_key_identifier_extension = true;
-    let certificate = params.signed_by(&own, &issuer)?;
-    let (certificate, own) = (certificate.pem(), own.serialize_pem());
-    let text = format!("until {until}\n{header}\n{certificate}{own}");
-    write(file, &text).map_err(|e| failed(file, e))?;
+    let certificate = params.signed_by(&key, &authority.issuer)?;
+    let pem = key.serialize_pem() + &certificate.pem();
+    write(file, &saved(until, &purpose, &pem))?;
     Ok(kept)
 }
 
-/// Its name has a part of its key's digest: browsers confuse two authorities of one name.
-fn authority_params(key: &KeyPair, today: Date, until: Date) -> CertificateParams {
-    let digest = Sha256::digest(key.public_key_raw());
-    let tag = digest
-        .iter()
-        .take(4)
-        .fold(0u32, |tag, byte| tag << 8 | u32::from(*byte));
-    let mut params = CertificateParams::default();
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let (year, month, day) = ymd(after(today, -1));
-    params.not_before = date_time_ymd(year, month, day);
-    let (year, month, day) = ymd(until);
-    params.not_after = date_time_ymd(year, month, day);
-    params.distinguished_name = rcgen::DistinguishedName::new();
-    let name = format!("labgate authority {tag:08x}");
-    params.distinguished_name.push(DnType::CommonName, name);
-    params
+/// What signs, for a few names only.
+struct Authority {
+    name: String,
+    certificate: String,
+    issuer: Issuer<'static, KeyPair>,
 }
 
-/// Whether a file whose first line is `until DATE` is good for more than so many days.
-fn lasts(text: &str, today: Date, days: i64) -> bool {
-    let until = text
-        .lines()
-        .next()
-        .and_then(|line| line.strip_prefix("until "));
-    let until: Option<Date> = until.and_then(|date| date.parse().ok());
-    until.is_some_and(|until| until > after(today, days))
+impl Authority {
+    /// The one in `file`, or a new one in its place where that will not do. A file that cannot be read
+    /// is an error, since browsers would have to be told of a new one.
+    fn kept(file: &Path, names: &BTreeSet<String>, today: Date) -> Result<Self, Error> {
+        let text = read(file)?;
+        let known = text
+            .as_deref()
+            .and_then(Saved::parse)
+            .filter(|known| known.lasts(today, LEAF_DAYS + NEAR_DAYS) && known.covers(names));
+        if let Some(known) = known {
+            let key = KeyPair::from_pem(known.pem)?;
+            let start = known.pem.find(BEGIN_CERTIFICATE).unwrap_or_default();
+            let certificate = known.pem.get(start..).unwrap_or_default().to_owned();
+            return Self::new(key, |_, _| Ok(certificate));
+        }
+        let until = after(today, AUTHORITY_DAYS);
+        let key = KeyPair::generate()?;
+        let secret = key.serialize_pem();
+        let authority = Self::new(key, |mut params, key| {
+            set_validity(&mut params, today, until);
+            params.name_constraints = Some(only_for(names));
+            Ok(params.self_signed(key)?.pem())
+        })?;
+        let pem = secret + &authority.certificate;
+        write(file, &saved(until, &joined(names), &pem))?;
+        Ok(authority)
+    }
+
+    /// Its name has a part of its key's digest: browsers confuse two authorities of one name.
+    fn new(
+        key: KeyPair,
+        certificate: impl FnOnce(CertificateParams, &KeyPair) -> Result<String, rcgen::Error>,
+    ) -> Result<Self, Error> {
+        let digest = Sha256::digest(key.public_key_raw());
+        let tag = digest
+            .iter()
+            .take(4)
+            .fold(0u32, |tag, byte| tag << 8 | u32::from(*byte));
+        let name = format!("labgate authority {tag:08x}");
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, &name);
+        Ok(Self {
+            name,
+            certificate: certificate(params.clone(), &key)?,
+            issuer: Issuer::new(params, key),
+        })
+    }
+}
+
+/// What browsers believe an authority about: whoever steals its key signs for no other site with it
+/// (RFC 5280 §4.2.1.10). Names below these are meant as well.
+fn only_for(names: &BTreeSet<String>) -> NameConstraints {
+    let subtree = |name: &String| match name.parse::<IpAddr>() {
+        Ok(address @ IpAddr::V4(_)) => {
+            GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, 32))
+        }
+        Ok(address @ IpAddr::V6(_)) => {
+            GeneralSubtree::IpAddress(CidrSubnet::from_addr_prefix(address, 128))
+        }
+        Err(_) => GeneralSubtree::DnsName(without_pattern(name).to_owned()),
+    };
+    NameConstraints {
+        permitted_subtrees: names.iter().map(subtree).collect(),
+        excluded_subtrees: Vec::new(),
+    }
+}
+
+fn without_pattern(name: &str) -> &str {
+    name.strip_prefix("*.").unwrap_or(name)
+}
+
+/// A file of ours: two lines of what it is, then PEM.
+struct Saved<'a> {
+    until: Date,
+    /// The names that it is for.
+    purpose: &'a str,
+    pem: &'a str,
+}
+
+fn saved(until: Date, purpose: &str, pem: &str) -> String {
+    format!("until {until}\nfor {purpose}\n{pem}")
+}
+
+impl<'a> Saved<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let (until, rest) = text.strip_prefix("until ")?.split_once('\n')?;
+        let (purpose, pem) = rest.strip_prefix("for ")?.split_once('\n')?;
+        Some(Self {
+            until: until.parse().ok()?,
+            purpose,
+            pem,
+        })
+    }
+
+    /// Whether it is good for more than so many days.
+    fn lasts(&self, today: Date, days: i64) -> bool {
+        self.until > after(today, days)
+    }
+
+    /// Whether an authority for these names may sign for those.
+    fn covers(&self, names: &BTreeSet<String>) -> bool {
+        names.iter().all(|name| {
+            let name = without_pattern(name);
+            self.purpose.split(' ').map(without_pattern).any(|limit| {
+                let below = name
+                    .strip_suffix(limit)
+                    .and_then(|labels| labels.strip_suffix('.'));
+                name == limit || below.is_some()
+            })
+        })
+    }
+}
+
+fn joined(names: &BTreeSet<String>) -> String {
+    names
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn set_validity(params: &mut CertificateParams, today: Date, until: Date) {
+    let time = |date: Date| {
+        let (month, day) = (date.month().unsigned_abs(), date.day().unsigned_abs());
+        date_time_ymd(date.year().into(), month, day)
+    };
+    // Clocks of clients are late at times.
+    params.not_before = time(after(today, -1));
+    params.not_after = time(until);
 }
 
 fn after(today: Date, days: i64) -> Date {
     today.saturating_add(Span::new().days(days))
 }
 
-/// As the numbers that `date_time_ymd` takes.
-fn ymd(date: Date) -> (i32, u8, u8) {
-    (
-        date.year().into(),
-        date.month().unsigned_abs(),
-        date.day().unsigned_abs(),
-    )
+/// `None`: there is none.
+fn read(path: &Path) -> Result<Option<String>, Error> {
+    match fs::read_to_string(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        text => text.map(Some).map_err(failed(path)),
+    }
 }
 
 /// Puts a whole file in the place of the old one; at no time others can read it.
-fn write(path: &Path, text: &str) -> io::Result<()> {
+fn write(path: &Path, text: &str) -> Result<(), Error> {
     let new = path.with_extension("new");
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)
+    let written = || {
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&new, path)
+    };
+    written().map_err(failed(path))
 }
 
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let path = path.to_owned();
+    |source| Error::File { path, source }
+}
+
+const BEGIN_CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----";
 const LEAF_DAYS: i64 = 397;
 const NEAR_DAYS: i64 = 30;
 const AUTHORITY_DAYS: i64 = 3650;
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{os::unix::fs::PermissionsExt, sync::Arc, time::Duration};
+
+    use rustls::client::{WebPkiServerVerifier, danger::ServerCertVerifier};
+    use rustls_pki_types::{CertificateDer, UnixTime, pem::PemObject};
 
     use super::*;
-    use crate::listener::tls::Tls;
+    use crate::{listener::tls::Tls, wire::provider};
 
     fn some(names: &[&str]) -> BTreeSet<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
@@ -257,7 +365,7 @@ mod tests {
         assert!(again(&names, 366) == first, "31 days before the end");
         let renewed = again(&names, 367);
         assert!(renewed != first, "30 days before the end");
-        let other = again(&some(&["lab.test", "tool.test"]), 367);
+        let other = again(&some(&["lab.test", "tool.lab.test", "*.lab.test"]), 367);
         assert!(other != renewed, "other names");
         assert!(read(&kept.authority) == authority, "the authority stays");
         again(&names, 3300);
@@ -266,5 +374,87 @@ mod tests {
             "until it would end first"
         );
         Tls::load(&kept.files).unwrap();
+    }
+
+    /// What a client that believes the authority in `kept` says of its certificate for `name`.
+    fn believed(kept: &Kept, name: &str) -> Result<(), rustls::Error> {
+        let mut roots = rustls::RootCertStore::empty();
+        let root = CertificateDer::from_pem_file(&kept.authority).unwrap();
+        roots.add(root).unwrap();
+        let builder = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider());
+        let leaf = CertificateDer::from_pem_file(&kept.files.certificate).unwrap();
+        let name = name.to_owned().try_into().unwrap();
+        let now = UnixTime::since_unix_epoch(Duration::from_secs(1_795_305_600));
+        let checks = builder.build().unwrap();
+        let verified = checks.verify_server_cert(&leaf, &[], &name, &[], now);
+        verified.map(drop)
+    }
+
+    const TODAY: Date = Date::constant(2026, 11, 22);
+
+    #[test]
+    fn a_certificate_is_for_its_names_and_a_patterns_next_label() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = some(&["lab.test", "*.tools.test", "127.0.0.1", "::1"]);
+        let kept = keep(folder.path(), &names, TODAY).unwrap();
+        for name in ["lab.test", "a.tools.test", "127.0.0.1", "::1"] {
+            assert_eq!(believed(&kept, name), Ok(()), "{name}");
+        }
+        for name in ["evil.test", "b.a.tools.test", "127.0.0.2", "::2"] {
+            assert!(believed(&kept, name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn who_has_the_authoritys_key_signs_for_no_other_site() {
+        let folder = tempfile::tempdir().unwrap();
+        let own = some(&["lab.test", "127.0.0.1"]);
+        let kept = keep(folder.path(), &own, TODAY).unwrap();
+        for (name, good) in [
+            ("lab.test", true),
+            ("new.lab.test", true),
+            ("127.0.0.1", true),
+            ("bank.test", false),
+            ("evillab.test", false),
+            ("127.0.0.2", false),
+        ] {
+            let thief = Authority::kept(&folder.path().join("authority.key"), &own, TODAY).unwrap();
+            let key = KeyPair::generate().unwrap();
+            let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+            set_validity(&mut params, TODAY, after(TODAY, 90));
+            let forged = params.signed_by(&key, &thief.issuer).unwrap();
+            fs::write(&kept.files.certificate, forged.pem()).unwrap();
+            assert_eq!(believed(&kept, name).is_ok(), good, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_the_authority_is_not_for_takes_a_new_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = keep(folder.path(), &some(&["lab.test"]), TODAY).unwrap();
+        let first = fs::read(&kept.authority).unwrap();
+        let kept = keep(folder.path(), &some(&["lab.test", "other.test"]), TODAY).unwrap();
+        assert!(fs::read(&kept.authority).unwrap() != first);
+        assert_eq!(believed(&kept, "other.test"), Ok(()));
+    }
+
+    #[test]
+    fn an_authority_that_cannot_be_read_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = keep(folder.path(), &some(&["lab.test"]), TODAY).unwrap();
+        let first = fs::read(&kept.authority).unwrap();
+        let (key, away) = (
+            folder.path().join("authority.key"),
+            folder.path().join("away"),
+        );
+        fs::rename(&key, &away).unwrap();
+        fs::create_dir(&key).unwrap();
+        assert!(keep(folder.path(), &some(&["lab.test"]), TODAY).is_err());
+        fs::remove_dir(&key).unwrap();
+        fs::rename(&away, &key).unwrap();
+        // Its certificate alone comes back.
+        fs::remove_file(&kept.authority).unwrap();
+        keep(folder.path(), &some(&["lab.test"]), TODAY).unwrap();
+        assert!(fs::read(&kept.authority).unwrap() == first);
     }
 }

@@ -14,13 +14,13 @@ use std::{
 use arc_swap::ArcSwap;
 use rustls::{
     ServerConfig,
-    crypto::{CryptoProvider, aws_lc_rs},
+    crypto::aws_lc_rs,
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-use crate::config::TlsFiles;
+use crate::{config::TlsFiles, wire::provider};
 
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -112,11 +112,6 @@ impl Tls {
     pub fn files(&self) -> &TlsFiles {
         &self.files
     }
-}
-
-/// The one crypto provider of this program.
-pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
 }
 
 fn stamp(files: &TlsFiles) -> Option<Stamp> {

@@ -4,16 +4,23 @@
 //! connection to it being refused; then, and only then, it is removed.
 
 use std::{
-    fs::{self, Permissions},
+    fs::{self, File, Permissions},
     io,
-    os::unix::{
-        fs::{FileTypeExt, MetadataExt, PermissionsExt},
-        net,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::{
+            fs::{FileTypeExt, MetadataExt, PermissionsExt},
+            net,
+        },
     },
     path::{Path, PathBuf},
 };
 
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::{
+    fs::{Mode, OFlags},
+    io::Errno,
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
+};
 use tokio::net::UnixListener;
 
 /// The file of a socket; removed when dropped, unless it is another's by then.
@@ -39,20 +46,53 @@ impl Drop for SocketFile {
 ///
 /// `AddrInUse`: somebody listens there; `AlreadyExists`: there is something that is no socket.
 pub(super) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+    check_folder(path);
     clear(path)?;
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    let socket = stream_socket()?;
     rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
-    let found = fs::symlink_metadata(path)?;
+    // Nobody can connect before we listen, so nobody can before this.
+    let file = let_group_in(path)?;
+    rustix::net::listen(&socket, BACKLOG)?;
+    let listener = UnixListener::from_std(net::UnixListener::from(socket))?;
+    Ok((listener, file))
+}
+
+/// Neither waits, for a connection or for a place in somebody's queue.
+fn stream_socket() -> rustix::io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+}
+
+/// Gives a socket its mode. Where others may write to its folder, a link may stand in its place by
+/// now: that is not followed.
+fn let_group_in(path: &Path) -> io::Result<SocketFile> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let place = File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let found = place.metadata()?;
+    if !found.file_type().is_socket() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
     let file = SocketFile {
         path: path.to_owned(),
         identity: (found.dev(), found.ino()),
     };
-    // Nobody can connect before we listen, so nobody can before this.
-    fs::set_permissions(path, Permissions::from_mode(MODE))?;
-    rustix::net::listen(&socket, BACKLOG)?;
-    let listener = UnixListener::from_std(net::UnixListener::from(socket))?;
-    Ok((listener, file))
+    // A handle of this kind has no other way to its mode (open(2), O_PATH).
+    let handle = format!("/proc/self/fd/{}", place.as_raw_fd());
+    fs::set_permissions(handle, Permissions::from_mode(MODE))?;
+    Ok(file)
+}
+
+/// Warns where anybody could put a socket of their own in the place of ours.
+fn check_folder(path: &Path) {
+    const STICKY: u32 = 0o1000;
+    let folder = path.parent().unwrap_or(path);
+    let mode = fs::metadata(folder).map_or(0, |found| found.mode());
+    if mode & 0o002 != 0 && mode & STICKY == 0 {
+        tracing::warn!(
+            folder = %folder.display(),
+            "everybody may write to the folder of our socket, so anybody could take its place"
+        );
+    }
 }
 
 /// Takes away what a dead process left.
@@ -64,14 +104,12 @@ fn clear(path: &Path) -> io::Result<()> {
     if !found.file_type().is_socket() {
         return Err(io::ErrorKind::AlreadyExists.into());
     }
-    match net::UnixStream::connect(path) {
-        Ok(_) => Err(io::ErrorKind::AddrInUse.into()),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
-        // Its queue is full, so there is somebody.
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-            Err(io::ErrorKind::AddrInUse.into())
-        }
-        Err(error) => Err(error),
+    let probe = stream_socket()?;
+    match rustix::net::connect(&probe, &SocketAddrUnix::new(path)?) {
+        // Where its queue is full there is somebody, too.
+        Ok(()) | Err(Errno::AGAIN) => Err(io::ErrorKind::AddrInUse.into()),
+        Err(Errno::CONNREFUSED) => fs::remove_file(path),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -105,6 +143,34 @@ mod tests {
         let _live = bind(&path).unwrap();
         assert_eq!(bind(&path).unwrap_err().kind(), io::ErrorKind::AddrInUse);
         assert!(net::UnixStream::connect(&path).is_ok());
+    }
+
+    #[tokio::test]
+    async fn somebody_who_is_too_busy_to_accept_is_somebody() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lab.sock");
+        let busy = stream_socket().unwrap();
+        rustix::net::bind(&busy, &SocketAddrUnix::new(&path).unwrap()).unwrap();
+        rustix::net::listen(&busy, 0).unwrap();
+        let _waits = net::UnixStream::connect(&path).unwrap();
+        let (bound, done) = std::sync::mpsc::channel();
+        std::thread::spawn(move || bound.send(clear(&path).unwrap_err().kind()));
+        let deadline = std::time::Duration::from_secs(20);
+        assert_eq!(done.recv_timeout(deadline), Ok(io::ErrorKind::AddrInUse));
+    }
+
+    #[test]
+    fn a_link_that_took_the_place_of_ours_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, precious] = ["lab.sock", "precious"].map(|name| folder.path().join(name));
+        fs::write(&precious, "").unwrap();
+        fs::set_permissions(&precious, Permissions::from_mode(0o600)).unwrap();
+        std::os::unix::fs::symlink(&precious, &path).unwrap();
+        assert_eq!(
+            let_group_in(&path).unwrap_err().kind(),
+            io::ErrorKind::AlreadyExists
+        );
+        assert_eq!(fs::metadata(&precious).unwrap().mode() & 0o7777, 0o600);
     }
 
     #[tokio::test]

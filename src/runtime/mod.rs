@@ -5,6 +5,7 @@
 //! that it began with. Sessions and open connections outlive it. `server` has start and stop,
 //! `worker` the data path's threads.
 
+mod descriptors;
 mod measure;
 mod own_certificate;
 mod reach;
@@ -26,6 +27,7 @@ use std::{
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 
+pub use descriptors::raise_descriptor_limit;
 pub use reach::{Reach, Reached};
 use reloads::Reloads;
 pub use server::{Options, Server, StartError};

@@ -53,7 +53,7 @@ impl OwnCertificate {
     }
 
     /// Makes another for new names or before the end. Looks often enough for a reload; looking
-    /// costs two small reads.
+    /// costs three small reads.
     pub(super) async fn renew(self, shared: Arc<Shared>) {
         let mut tick = interval(LOOK_EVERY);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -66,4 +66,4 @@ impl OwnCertificate {
     }
 }
 
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_EVERY: Duration = Duration::from_secs(2);

@@ -112,24 +112,22 @@ impl WorkerHandle {
         let thread = thread::Builder::new()
             .name(format!("worker-{number}"))
             .spawn(move || {
-                let runtime = Builder::new_current_thread()
-                    .enable_all()
-                    .build_local(LocalOptions::default());
-                match runtime {
-                    Ok(runtime) => runtime.block_on(async move {
-                        let worker = Rc::new(Worker::new(shared, access_log()));
-                        worker.run(inbox, &counted).await;
-                    }),
-                    Err(error) => {
-                        tracing::error!(%error, "a worker thread cannot start its runtime");
-                    }
+                let ran = run_to_end(async move {
+                    let worker = Rc::new(Worker::new(shared, access_log()));
+                    worker.run(inbox, &counted).await;
+                });
+                if let Err(error) = ran {
+                    tracing::error!(%error, "a worker thread cannot start its runtime");
                 }
             })?;
         Ok((Self { messages, open }, thread))
     }
 
-    /// Connections that it has, those on their way included.
+    /// Connections that it has, those on their way included. One that is gone has no room.
     pub fn open(&self) -> usize {
+        if self.messages.is_closed() {
+            return usize::MAX;
+        }
         self.open.load(Ordering::Relaxed)
     }
 
@@ -383,6 +381,17 @@ impl Worker {
     }
 }
 
+/// Runs a worker on the calling thread.
+fn run_to_end(worker: impl Future<Output = ()>) -> io::Result<()> {
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?;
+    runtime.block_on(worker);
+    // Dropped, it would wait for the system's resolver, which may take minutes to find nothing.
+    runtime.shutdown_background();
+    Ok(())
+}
+
 struct OpenConnection(Arc<AtomicUsize>);
 
 impl Drop for OpenConnection {
@@ -401,3 +410,39 @@ const POOL: upstream::Options = upstream::Options {
 };
 const TICK: Duration = Duration::from_millis(250);
 const LAST_WORDS: Duration = Duration::from_secs(2);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_up_that_hangs_does_not_hold_the_end_up() {
+        let (answer, asked) = std::sync::mpsc::channel::<()>();
+        let (ended, end) = std::sync::mpsc::channel();
+        let worker = thread::spawn(move || {
+            run_to_end(async move {
+                let (started, is_started) = oneshot::channel();
+                drop(tokio::task::spawn_blocking(move || {
+                    started.send(()).unwrap();
+                    asked.recv().unwrap_err();
+                }));
+                is_started.await.unwrap();
+            })
+            .unwrap();
+            ended.send(()).unwrap();
+        });
+        assert_eq!(end.recv_timeout(Duration::from_secs(20)), Ok(()));
+        drop(answer);
+        worker.join().unwrap();
+    }
+
+    #[test]
+    fn a_worker_that_is_gone_has_no_room() {
+        let (messages, inbox) = unbounded_channel();
+        let open = Arc::default();
+        let worker = WorkerHandle { messages, open };
+        assert_eq!(worker.open(), 0);
+        drop(inbox);
+        assert_eq!(worker.open(), usize::MAX);
+    }
+}

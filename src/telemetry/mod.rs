@@ -12,6 +12,7 @@ pub mod meter;
 mod process;
 pub mod prometheus;
 mod request_id;
+mod seldom;
 mod sign_ins;
 
 use std::io::{IsTerminal, stderr};
@@ -24,6 +25,7 @@ use tracing_subscriber::{
 pub use chain::chain;
 pub use process::Process;
 pub use request_id::{RequestId, RequestIds};
+pub use seldom::Seldom;
 pub use sign_ins::{SignIn, SignIns};
 
 /// How lines look.

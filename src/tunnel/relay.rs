@@ -127,7 +127,7 @@ where
             &mut self.activity,
         );
         if let Err(broken) = result
-            && let Some(ended) = self.broken(broken, EndedBy::Client, EndedBy::Upstream)
+            && let Some(ended) = self.broken(cx, broken, (EndedBy::Client, EndedBy::Upstream))
         {
             return Some(ended);
         }
@@ -140,7 +140,7 @@ where
             || {},
         );
         if let Err(broken) = result
-            && let Some(ended) = self.broken(broken, EndedBy::Upstream, EndedBy::Client)
+            && let Some(ended) = self.broken(cx, broken, (EndedBy::Upstream, EndedBy::Client))
         {
             return Some(ended);
         }
@@ -177,7 +177,12 @@ where
     ///
     /// A receiver that takes no more may still have last words to be read. A sender that fails
     /// before any close frame is an abort, and the receiver sees it as one.
-    fn broken(&mut self, broken: Broken, sender: EndedBy, receiver: EndedBy) -> Option<EndedBy> {
+    fn broken(
+        &mut self,
+        cx: &Context<'_>,
+        broken: Broken,
+        (sender, receiver): (EndedBy, EndedBy),
+    ) -> Option<EndedBy> {
         let closing = self.from_client.is_closed() || self.from_upstream.is_closed();
         let lane = match sender {
             EndedBy::Client => &mut self.from_client,
@@ -190,6 +195,8 @@ where
         }
         if self.stopping.is_some() || closing {
             lane.end();
+            // The receiver is still to be told, and no socket may have anything to say any more.
+            cx.waker().wake_by_ref();
             return None;
         }
         match receiver {

@@ -2,9 +2,10 @@
 
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, UnixStream},
+    net::TcpStream,
 };
-use tokio_rustls::{client, server};
+
+use crate::wire::{self, Socket};
 
 /// A byte stream that can be cut in a way the peer does not take for an orderly end.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin {
@@ -21,22 +22,14 @@ impl Stream for TcpStream {
     }
 }
 
-impl Stream for UnixStream {
-    /// A unix socket that is closed with bytes unread is reset by the system; there is no more.
-    fn reset_on_close(&self) {}
-}
-
-impl<S: Stream> Stream for client::TlsStream<S> {
-    /// Without a `close_notify` the peer knows that it was cut (RFC 8446 §6.1).
+impl Stream for wire::Stream {
+    /// Without a `close_notify` the peer of TLS knows that it was cut (RFC 8446 §6.1).
     fn reset_on_close(&self) {
-        self.get_ref().0.reset_on_close();
-    }
-}
-
-impl<S: Stream> Stream for server::TlsStream<S> {
-    /// As on the client's side.
-    fn reset_on_close(&self) {
-        self.get_ref().0.reset_on_close();
+        match self.socket() {
+            Socket::Tcp(socket) => socket.reset_on_close(),
+            // Closed with bytes unread it is reset by the system; there is no more.
+            Socket::Unix(_) => {}
+        }
     }
 }
 

@@ -27,8 +27,9 @@ use tokio::{
 
 use super::{
     Error,
-    link::{Io, Link, Watched},
+    link::{Link, Watched},
 };
+use crate::wire::Stream;
 
 /// A request body the pool can send. `Default` is the empty body, which a repeated request gets.
 pub trait RequestBody: Body<Data = Bytes, Error: Into<Failure>> + Default + 'static {}
@@ -67,7 +68,7 @@ pub(super) enum Again<B> {
 
 /// hyper over `io`. Nothing happens until the driver is polled.
 pub(super) async fn handshake<B: RequestBody>(
-    io: Io,
+    io: Stream,
 ) -> hyper::Result<(SendRequest<Upload<B>>, Rc<Link>, Driver<B>)> {
     let link = Rc::new(Link::default());
     let watched = Watched {

@@ -3,23 +3,27 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr},
+    path::Path,
     rc::Rc,
     time::Duration,
 };
 
 use tokio::{
     net::{TcpStream, UnixStream},
-    time::{Instant, timeout_at},
+    time::{Instant, sleep_until, timeout_at},
 };
 
-use super::{Error, link::Io, names::Names, target::Target};
-use crate::{config::Upstream, tcp};
+use super::{Error, names::Names, target::Target};
+use crate::{
+    config::Upstream,
+    wire::{self, Socket, Stream},
+};
 
 /// Connects within `limit`, name look-up and TLS handshake included. The addresses of a name are
 /// tried in the resolver's order; each gets an equal share of the time that is left, so that one that
 /// swallows packets does not use up the others'. Where all fail that were known for a while, the
 /// name is looked up again.
-pub(super) async fn dial(target: &Target, names: &Names, limit: Duration) -> Result<Io, Error> {
+pub(super) async fn dial(target: &Target, names: &Names, limit: Duration) -> Result<Stream, Error> {
     let dial = Dial {
         target,
         names,
@@ -33,11 +37,7 @@ pub(super) async fn dial(target: &Target, names: &Names, limit: Duration) -> Res
                 Err(_) => dial.by_name(host, *port).await,
             }
         }
-        Upstream::Unix(path) => match timeout_at(dial.deadline, UnixStream::connect(path)).await {
-            Ok(Ok(stream)) => Ok(Io::Unix(stream)),
-            Ok(Err(source)) => Err(Failed::Connect(source).of(target)),
-            Err(_) => Err(dial.too_slow()),
-        },
+        Upstream::Unix(path) => dial.by_path(path).await,
     }
 }
 
@@ -55,7 +55,7 @@ enum Failed {
 }
 
 impl Dial<'_> {
-    async fn by_name(&self, host: &str, port: u16) -> Result<Io, Error> {
+    async fn by_name(&self, host: &str, port: u16) -> Result<Stream, Error> {
         let addresses = self.lookup(host).await?;
         let error = match self.connect(&addresses, port).await {
             Ok(io) => return Ok(io),
@@ -70,6 +70,19 @@ impl Dial<'_> {
         }
     }
 
+    /// Over TCP the system waits for a place in a full queue; here we do (connect(2), `EAGAIN`).
+    async fn by_path(&self, path: &Path) -> Result<Stream, Error> {
+        while Instant::now() < self.deadline {
+            match UnixStream::connect(path).await {
+                Ok(stream) => return Ok(Stream::Plain(Socket::Unix(stream))),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(Failed::Connect(error).of(self.target)),
+            }
+            sleep_until(self.deadline.min(Instant::now() + FULL_QUEUE_PAUSE)).await;
+        }
+        Err(self.too_slow())
+    }
+
     async fn lookup(&self, host: &str) -> Result<Rc<[SocketAddr]>, Error> {
         match timeout_at(self.deadline, self.names.find(host)).await {
             Ok(Ok(addresses)) => Ok(addresses),
@@ -82,7 +95,7 @@ impl Dial<'_> {
     }
 
     /// Tries one address after the other, all on this port.
-    async fn connect(&self, addresses: &[SocketAddr], port: u16) -> Result<Io, Error> {
+    async fn connect(&self, addresses: &[SocketAddr], port: u16) -> Result<Stream, Error> {
         let mut failed = None;
         for (left, address) in (1..=addresses.len()).rev().zip(addresses) {
             let mut address = *address;
@@ -100,15 +113,13 @@ impl Dial<'_> {
     }
 
     /// Small writes go out at once, and a peer that has vanished is noticed within a minute.
-    async fn open(&self, address: SocketAddr) -> Result<Io, Failed> {
+    async fn open(&self, address: SocketAddr) -> Result<Stream, Failed> {
         let stream = TcpStream::connect(address).await.map_err(Failed::Connect)?;
-        tcp::tune(&stream).map_err(Failed::Connect)?;
+        wire::tune(&stream).map_err(Failed::Connect)?;
+        let socket = Socket::Tcp(stream);
         match &self.target.tls {
-            None => Ok(Io::Tcp(stream)),
-            Some(tls) => {
-                let stream = tls.handshake(stream).await.map_err(Failed::Tls)?;
-                Ok(Io::Tls(stream))
-            }
+            None => Ok(Stream::Plain(socket)),
+            Some(tls) => tls.handshake(socket).await.map_err(Failed::Tls),
         }
     }
 
@@ -129,3 +140,5 @@ impl Failed {
         }
     }
 }
+
+const FULL_QUEUE_PAUSE: Duration = Duration::from_millis(20);

@@ -101,19 +101,6 @@ pub enum Error {
     },
 }
 
-/// What to tell the client.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Kind {
-    /// The upstream is away or gives no proper answer: 502.
-    BadGateway,
-    /// Too much at once: 503, later it may work.
-    Busy,
-    /// The client's own body failed; it has most likely gone. 400.
-    Request,
-    /// It took too long: 504.
-    Timeout,
-}
-
 impl Error {
     /// Whether no connection could be had: nobody is there, or nobody whom we may talk to.
     pub const fn is_away(&self) -> bool {
@@ -124,24 +111,6 @@ impl Error {
                 | Self::Lookup { .. }
                 | Self::Tls { .. }
         )
-    }
-
-    /// What to tell the client.
-    pub const fn kind(&self) -> Kind {
-        match self {
-            Self::Busy { .. } => Kind::Busy,
-            Self::Closed { .. }
-            | Self::Connect { .. }
-            | Self::Cut { .. }
-            | Self::Lookup { .. }
-            | Self::NoTarget
-            | Self::Protocol { .. }
-            | Self::Tls { .. } => Kind::BadGateway,
-            Self::ConnectTimeout { .. } | Self::ResponseTimeout { .. } | Self::Stalled { .. } => {
-                Kind::Timeout
-            }
-            Self::RequestBody { .. } => Kind::Request,
-        }
     }
 }
 

@@ -11,33 +11,10 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, UnixStream},
     time::Instant,
 };
-use tokio_rustls::client::TlsStream;
 
-use crate::tunnel::Stream;
-
-/// A connected socket.
-#[derive(Debug)]
-pub enum Io {
-    /// With `TCP_NODELAY` and keep-alive.
-    Tcp(TcpStream),
-    /// TLS over such a one; the other end has shown who it is.
-    Tls(Box<TlsStream<TcpStream>>),
-    /// A unix stream socket.
-    Unix(UnixStream),
-}
-
-impl Stream for Io {
-    fn reset_on_close(&self) {
-        match self {
-            Self::Tcp(io) => io.reset_on_close(),
-            Self::Tls(io) => io.reset_on_close(),
-            Self::Unix(io) => io.reset_on_close(),
-        }
-    }
-}
+use crate::wire::Stream;
 
 /// What a connection's two ends, hyper's task and our exchange, tell each other. One per
 /// connection; each exchange starts it anew.
@@ -98,7 +75,7 @@ impl Link {
 /// hyper would swallow without end.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) io: Io,
+    pub(super) io: Stream,
     pub(super) link: Rc<Link>,
 }
 
@@ -149,66 +126,6 @@ impl AsyncWrite for Watched {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
-impl AsyncRead for Io {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_read(cx, buf),
-            Self::Tls(io) => Pin::new(io.as_mut()).poll_read(cx, buf),
-            Self::Unix(io) => Pin::new(io).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for Io {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_write(cx, buf),
-            Self::Tls(io) => Pin::new(io.as_mut()).poll_write(cx, buf),
-            Self::Unix(io) => Pin::new(io).poll_write(cx, buf),
-        }
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_write_vectored(cx, bufs),
-            Self::Tls(io) => Pin::new(io.as_mut()).poll_write_vectored(cx, bufs),
-            Self::Unix(io) => Pin::new(io).poll_write_vectored(cx, bufs),
-        }
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_flush(cx),
-            Self::Tls(io) => Pin::new(io.as_mut()).poll_flush(cx),
-            Self::Unix(io) => Pin::new(io).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(io) => Pin::new(io).poll_shutdown(cx),
-            Self::Tls(io) => Pin::new(io.as_mut()).poll_shutdown(cx),
-            Self::Unix(io) => Pin::new(io).poll_shutdown(cx),
-        }
     }
 }
 

@@ -30,8 +30,7 @@ use std::time::Duration;
 pub use self::{
     body::UpstreamBody,
     connection::RequestBody,
-    error::{Error, Kind},
-    link::Io,
+    error::Error,
     pool::Pool,
     rack::Tunnel,
     target::{BadTarget, Targets},

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use super::{
-    Error, Io, Options, Timeouts,
+    Error, Options, Timeouts,
     balance::{Tried, choose},
     body::UpstreamBody,
     connection::{Again, Connection, RequestBody, handshake},
@@ -33,7 +33,7 @@ use super::{
     tally::Tally,
     target::{Key, Target, Targets},
 };
-use crate::telemetry::meter;
+use crate::{telemetry::meter, wire::Stream};
 
 /// The upstream connections of one worker thread, to be used in its `LocalRuntime` only. Cheap to
 /// clone. A connection carries nothing from one request to the next.
@@ -267,7 +267,7 @@ impl<B: RequestBody> Way<'_, B> {
         rack: &Rack<B>,
         trial: Trial,
         limit: Duration,
-    ) -> Result<Option<Io>, Error> {
+    ) -> Result<Option<Stream>, Error> {
         let result = dial(&rack.target, &self.pool.0.names, limit).await;
         match result {
             Ok(_) => rack.tally.connects.more(),
@@ -317,7 +317,7 @@ fn lend<B: RequestBody>(
     response.map(|body| UpstreamBody::new(body, lease, timeouts.stall))
 }
 
-async fn open<B: RequestBody>(rack: &Rack<B>, io: Io) -> Result<Connection<B>, Error> {
+async fn open<B: RequestBody>(rack: &Rack<B>, io: Stream) -> Result<Connection<B>, Error> {
     let (sender, link, driver) = handshake(io).await.map_err(|source| Error::Closed {
         target: rack.name().to_owned(),
         source,

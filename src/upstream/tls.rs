@@ -11,10 +11,11 @@ use std::{
 };
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs::default_provider};
+use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::{CertificateDer, ServerName, pem::PemObject};
-use tokio::net::TcpStream;
-use tokio_rustls::{TlsConnector, client::TlsStream};
+use tokio_rustls::TlsConnector;
+
+use crate::wire::{Socket, Stream, provider};
 
 /// Why there is nobody to vouch for https upstreams.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +70,7 @@ impl Roots {
             (None, Some((roots, identity))) => (Arc::clone(roots), *identity),
             (None, None) => self.system.insert(system()?).clone(),
         };
-        let mut config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        let mut config = ClientConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
@@ -93,11 +94,11 @@ impl Trust {
 
 impl Tls {
     /// `Err` also when the other end is not who it should be.
-    pub(super) async fn handshake(&self, tcp: TcpStream) -> io::Result<Box<TlsStream<TcpStream>>> {
+    pub(super) async fn handshake(&self, socket: Socket) -> io::Result<Stream> {
         let connector = TlsConnector::from(Arc::clone(&self.config));
         // Boxed: large, and rarer than requests.
-        let stream = Box::pin(connector.connect(self.server.clone(), tcp)).await?;
-        Ok(Box::new(stream))
+        let stream = Box::pin(connector.connect(self.server.clone(), socket)).await?;
+        Ok(Stream::Tls(Box::new(stream.into())))
     }
 }
 

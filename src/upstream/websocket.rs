@@ -20,7 +20,7 @@ use http::{
 use hyper::upgrade::OnUpgrade;
 
 use super::{
-    Error, Io, Pool, Timeouts,
+    Error, Pool, Timeouts,
     body::UpstreamBody,
     connection::{
         Connection, Driver, RequestBody, failed, handshake, prepare, protocol, too_slow, within,
@@ -29,6 +29,7 @@ use super::{
     rack::{Home, Lease, Tunnel},
     target::Targets,
 };
+use crate::wire::Stream;
 
 /// What became of a handshake.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub enum Upgraded<B: RequestBody> {
         /// The 101, to be passed on. `Upgrade` and `Sec-WebSocket-Accept` are what they must be.
         head: response::Parts,
         /// The bare stream.
-        io: Io,
+        io: Stream,
         /// What came with the 101; the first bytes of the stream.
         early: Bytes,
         /// To be held while the stream is open.

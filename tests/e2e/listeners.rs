@@ -189,6 +189,19 @@ async fn what_a_trusted_proxy_sends_without_a_header_is_not_read_as_http() {
 }
 
 #[tokio::test]
+async fn more_clients_than_the_soft_limit_of_files_are_served() {
+    let origin = Origin::ok().await;
+    let lab = Lab::builder().open(&origin).files(64).start();
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        let mut connection = lab.connect().await;
+        connection.send(ASKED).await;
+        assert_eq!(connection.response().await.status, 200);
+        held.push(connection);
+    }
+}
+
+#[tokio::test]
 async fn those_for_whom_a_proxy_speaks_are_counted() {
     let origin = Origin::ok().await;
     let lab = with_listener(&origin, BEHIND)
@@ -325,6 +338,62 @@ async fn a_proxy_that_does_not_finish_its_header_is_let_go() {
 }
 
 #[tokio::test]
+async fn a_reload_takes_a_route_to_another_listener() {
+    let origin = Origin::ok().await;
+    let requires = |listener: &str| {
+        let more = "[[listener]]\nname = \"more\"\naddress = \"127.0.0.1:0\"";
+        format!("{more}\n[[route]]\nname = \"open\"\nrequire_listener = \"{listener}\"")
+    };
+    let lab = Lab::builder()
+        .open(&origin)
+        .config(&requires("public"))
+        .start();
+    let mut connections = Vec::new();
+    for listener in ["public", "more"] {
+        connections.push(Connection::open(lab.listener(listener)).await);
+    }
+    for (required, statuses) in [("public", [200, 404]), ("more", [404, 200])] {
+        lab.reconfigure(&requires(required)).await;
+        for (connection, status) in connections.iter_mut().zip(statuses) {
+            connection.send(ASKED.replace("GET /", "GET /x")).await;
+            assert_eq!(connection.response().await.status, status, "{required}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reload_with_a_new_host_gives_a_certificate_with_that_name() {
+    let origin = Origin::ok().await;
+    let listener =
+        "[[listener]]\nname = \"more\"\naddress = \"127.0.0.1:0\"\ntls = \"self-signed\"\n";
+    let builder = Lab::builder().open(&origin).config(listener);
+    let file = builder
+        .folder()
+        .join("state/labgate-state/tls/authority.crt");
+    let lab = builder.start();
+    let imported = CertificateDer::from_pem_file(&file).unwrap();
+    let connector = tokio_rustls::TlsConnector::from(trusting(imported));
+    let address = lab.listener("more");
+    let is_believed = async |name: &'static str| {
+        let socket = tokio::net::TcpStream::connect(address).await.unwrap();
+        let server = ServerName::try_from(name).unwrap();
+        within("TLS", connector.connect(server, socket))
+            .await
+            .is_ok()
+    };
+    assert!(!is_believed("new.lab.test").await);
+    let upstream = origin.upstream();
+    let route = format!(
+        "[[route]]\nname = \"new\"\nhost = \"new.lab.test\"\naccess = \"public\"\n\
+         upstream = \"{upstream}\""
+    );
+    lab.reconfigure(&format!("{listener}{route}")).await;
+    lab.says("certificate reloaded", 1).await;
+    assert!(is_believed("new.lab.test").await, "by the same authority");
+    assert!(is_believed("open.lab.test").await);
+}
+
+#[tokio::test]
 async fn a_browser_that_imported_our_authority_believes_all_our_names() {
     let origin = Origin::ok().await;
     let builder = with_listener(&origin, "address = \"127.0.0.1:0\"\ntls = \"self-signed\"");
@@ -347,4 +416,93 @@ async fn a_browser_that_imported_our_authority_believes_all_our_names() {
         let connected = within("TLS", connector.connect(server, socket.unwrap())).await;
         assert_eq!(connected.is_ok(), good, "{name}");
     }
+}
+
+#[tokio::test]
+async fn who_came_by_https_to_a_trusted_proxy_is_not_sent_there_again() {
+    // T07, T10
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, "address = \"127.0.0.1:0\"\nredirect_https = true")
+        .config("[server]\npublic_url = \"https://lab.test\"")
+        .config("[trust]\nproxies = [\"127.0.0.2/32\"]")
+        .start();
+    let said = |scheme| {
+        format!("GET /x HTTP/1.1\r\nhost: open.lab.test\r\nx-forwarded-proto: {scheme}\r\n\r\n")
+    };
+    for (from, scheme, status) in [
+        ("127.0.0.2", "https", 200),
+        ("127.0.0.2", "http", 308),
+        ("127.0.0.1", "https", 308),
+    ] {
+        let from = from.parse().unwrap();
+        let mut plain = Connection::open_from(from, lab.listener("more")).await;
+        plain.send(said(scheme)).await;
+        let answer = plain.response().await;
+        assert_eq!(answer.status, status, "{from} {scheme}");
+    }
+    assert_eq!(origin.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn only_a_route_of_their_own_takes_challenges_of_authorities_from_a_redirecting_listener() {
+    let (origin, responder) = (Origin::ok().await, Origin::ok().await);
+    let lab = with_listener(&origin, "address = \"127.0.0.1:0\"\nredirect_https = true")
+        .config("[server]\npublic_url = \"https://lab.test\"")
+        .route(
+            "challenges",
+            &responder,
+            "path = \"/.well-known/acme-challenge/\"\naccess = \"public\"",
+        )
+        .start();
+    for (host, path, status) in [
+        ("lab.test", "/.well-known/acme-challenge/token", 200),
+        ("lab.test", "/.well-known/acme-challenge", 308),
+        ("lab.test", "/.well-known/acme-challenges/token", 308),
+        ("open.lab.test", "/.well-known/acme-challenge/token", 308),
+    ] {
+        let mut plain = Connection::open(lab.listener("more")).await;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n\r\n");
+        plain.send(request).await;
+        let answer = plain.response().await;
+        assert_eq!(answer.status, status, "{host}{path}");
+        if status == 308 {
+            assert_eq!(answer.location(), format!("https://{host}{path}"));
+        }
+    }
+    assert_eq!((origin.seen().len(), responder.seen().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn where_a_proxy_does_not_know_the_client_nobody_is_believed_about_it() {
+    // T06: the counterpart is `a_trusted_proxy_is_believed_about_the_client`
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, BEHIND).config(TRUSTED).start();
+    for header in [
+        b"PROXY UNKNOWN\r\n".to_vec(),
+        binary(0x20, 0, b""),
+        binary(0x21, 0, b""),
+    ] {
+        let mut connection = Connection::open(lab.listener("more")).await;
+        let header = [&header[..], ASKED.as_bytes()].concat();
+        connection.send(header).await;
+        assert_eq!(connection.response().await.status, 200);
+        let seen = origin.last();
+        assert_eq!(seen.headers.get("x-forwarded-for"), Some("127.0.0.1"));
+    }
+}
+
+#[tokio::test]
+async fn refused_connections_do_not_fill_the_log() {
+    let origin = Origin::ok().await;
+    let lab = with_listener(&origin, BEHIND)
+        .config("[trust]\nproxies = [\"192.0.2.1\"]")
+        .start();
+    for _ in 0..20 {
+        let mut connection = Connection::open(lab.listener("more")).await;
+        assert_eq!(connection.ends().await, b"");
+    }
+    let output = lab.stop();
+    let lines = output.matches("connection refused").count();
+    // Two, if ten seconds went by meanwhile.
+    assert!((1..=2).contains(&lines), "{output}");
 }

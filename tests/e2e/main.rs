@@ -27,6 +27,7 @@ mod paths;
 mod protocol;
 mod returns;
 mod sessions;
+mod signals;
 mod support;
 mod tunnels;
 mod upstreams;

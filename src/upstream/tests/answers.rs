@@ -225,7 +225,6 @@ async fn what_is_not_http_or_too_much_of_it_is_an_error() {
         let (pool, origin) = (pool(), once(answer.leak()).await);
         let error = fetch(&pool, &origin).await.unwrap_err();
         assert!(matches!(error, Error::Protocol { .. }), "{error:?}");
-        assert_eq!(error.kind(), Kind::BadGateway);
     }
     let head = "x".repeat(60_000);
     let fine = format!("HTTP/1.1 200 OK\r\nx: {head}\r\ncontent-length: 2\r\n\r\nok");
@@ -270,5 +269,5 @@ async fn a_failing_request_body_is_not_the_upstreams_fault() {
         .send(&origin.target, request, &timeouts(), &told())
         .await
         .unwrap_err();
-    assert_eq!(error.kind(), Kind::Request, "{error:?}");
+    assert!(matches!(error, Error::RequestBody { .. }), "{error:?}");
 }

@@ -65,7 +65,6 @@ async fn no_other_method_is_sent_again_once_it_was_sent() {
         let request = request(method.parse().unwrap(), "/second");
         let error = second(&origin, request).await.unwrap_err();
         assert!(matches!(error, Error::Closed { .. }), "{error:?}");
-        assert_eq!(error.kind(), Kind::BadGateway);
         assert_eq!(origin.connections(), [0, 0]);
     }
 }
@@ -90,7 +89,7 @@ async fn nothing_is_sent_again_after_one_byte_of_an_answer() {
     ] {
         let origin = dying(last_words, false).await;
         let error = second(&origin, get("/second")).await.unwrap_err();
-        assert_eq!(error.kind(), Kind::BadGateway);
+        assert!(matches!(error, Error::Closed { .. }), "{error:?}");
         assert_eq!(origin.connections(), [0, 0], "{last_words:?}");
     }
 }

@@ -8,14 +8,15 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, mpsc},
     thread,
 };
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
-use super::{Browser, DEADLINE, Origin, raw::Connection};
+use super::{Browser, DEADLINE, Origin, raw::Connection, within};
 
 /// The main address of every lab.
 pub(crate) const MAIN: &str = "http://lab.test";
@@ -27,6 +28,8 @@ pub(crate) const TOOL: &str = "http://tool.lab.test";
 pub(crate) const TOOL_HOST: &str = "tool.lab.test";
 /// The address of the route that [`Builder::open`] adds.
 pub(crate) const OPEN: &str = "http://open.lab.test";
+const FURTHER: &str = "further.toml";
+const RELOADED: &str = "configuration reloaded";
 /// The password of `ana` and of `bob`.
 pub(crate) const PASSWORD: &str = "correct horse battery";
 
@@ -34,7 +37,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) struct Lab {
     server: Server,
     /// Configuration and state; goes after the server.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What a lab will be.
@@ -42,6 +45,8 @@ pub(crate) struct Builder {
     routes: String,
     config: String,
     environment: Vec<(String, String)>,
+    /// The soft limit of open files, if not the test's own.
+    files: Option<u32>,
     folder: TempDir,
 }
 
@@ -55,7 +60,8 @@ struct Server {
     ended: mpsc::Receiver<()>,
 }
 
-type Output = Arc<Mutex<String>>;
+/// All that it printed and logged so far.
+type Output = Arc<watch::Sender<String>>;
 
 impl Lab {
     /// A lab with `ana` (group `analysts`) and `bob`, one listener and no route yet.
@@ -64,6 +70,7 @@ impl Lab {
             routes: String::new(),
             config: String::new(),
             environment: Vec::new(),
+            files: None,
             folder: tempfile::tempdir().unwrap(),
         }
     }
@@ -128,7 +135,35 @@ impl Lab {
 
     /// Everything that was printed and logged so far.
     pub(crate) fn output(&self) -> String {
-        self.server.output.lock().unwrap().clone()
+        self.server.output.borrow().clone()
+    }
+
+    /// Waits until it has printed or logged `text` so many times.
+    pub(crate) async fn says(&self, text: &str, times: usize) {
+        let mut output = self.server.output.subscribe();
+        let said = output.wait_for(|output| output.matches(text).count() >= times);
+        drop(within(text, said).await.unwrap());
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        self.server.signal(signal);
+    }
+
+    /// Puts `toml` in the place of what [`Builder::config`] gave, and has it read.
+    pub(crate) async fn reconfigure(&self, toml: &str) {
+        write(self.folder.path(), FURTHER, toml);
+        let before = self.output().matches(RELOADED).count();
+        self.signal(Signal::HUP);
+        self.says(RELOADED, before + 1).await;
+    }
+
+    /// Waits until it has ended by itself, and gives its exit code.
+    pub(crate) async fn ends(mut self) -> Option<i32> {
+        // Closed when its output and its log have ended.
+        let mut output = std::mem::take(&mut self.server.output).subscribe();
+        while within("its end", output.changed()).await.is_ok() {}
+        self.server.child.wait().unwrap().code()
     }
 
     /// Sends it SIGHUP, which makes it read its configuration again.
@@ -193,6 +228,12 @@ impl Builder {
         self
     }
 
+    /// How many files it may open when it starts (the soft limit).
+    pub(crate) const fn files(mut self, limit: u32) -> Self {
+        self.files = Some(limit);
+        self
+    }
+
     /// Where configuration and state will be.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -223,8 +264,16 @@ user = [
             self.routes
         );
         let base = write(folder, "labgate.toml", &base);
-        let further = write(folder, "further.toml", &self.config);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_labgate"));
+        let further = write(folder, FURTHER, &self.config);
+        let mut command = match self.files {
+            None => Command::new(env!("CARGO_BIN_EXE_labgate")),
+            Some(limit) => {
+                let mut shell = Command::new("/bin/sh");
+                let script = format!("ulimit -S -n {limit}; exec \"$0\" \"$@\"");
+                shell.args(["-c", &script, env!("CARGO_BIN_EXE_labgate")]);
+                shell
+            }
+        };
         command
             .arg("serve")
             .arg("-c")
@@ -246,7 +295,7 @@ user = [
         let server = Server::start(command, listeners);
         Lab {
             server,
-            _folder: self.folder,
+            folder: self.folder,
         }
     }
 }
@@ -275,7 +324,7 @@ impl Server {
         let copy = output.clone();
         thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
-                *copy.lock().unwrap() += &format!("{line}\n");
+                copy.send_modify(|text| *text += &format!("{line}\n"));
                 drop(lines.send(line));
             }
             drop(end);
@@ -284,7 +333,7 @@ impl Server {
         let copy = output.clone();
         thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                *copy.lock().unwrap() += &format!("{line}\n");
+                copy.send_modify(|text| *text += &format!("{line}\n"));
             }
             drop(open);
         });
@@ -296,17 +345,21 @@ impl Server {
         };
         while server.addresses.len() < listeners {
             let Ok(line) = printed.recv_timeout(DEADLINE) else {
-                panic!("labgate is not ready: {}", server.output.lock().unwrap());
+                panic!("labgate is not ready: {}", *server.output.borrow());
             };
             server.addresses.extend(listening(&line));
         }
         server
     }
 
-    fn stop(&mut self) {
+    fn signal(&self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            kill_process(pid, Signal::TERM).unwrap_or_default();
+            kill_process(pid, signal).unwrap_or_default();
         }
+    }
+
+    fn stop(&mut self) {
+        self.signal(Signal::TERM);
         // All that it printed and logged is read by then.
         if self.ended.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
             drop(self.child.kill());

@@ -1,11 +1,14 @@
 //! Bytes on a socket, for what no good client sends, and the answers that come back.
 
-use std::{net::SocketAddr, path::Path};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::Path,
+};
 
 use rustls_pki_types::ServerName;
 use tokio::{
     io::AsyncWriteExt,
-    net::{TcpStream, UnixStream},
+    net::{TcpSocket, TcpStream, UnixStream},
 };
 use tokio_rustls::TlsConnector;
 
@@ -72,6 +75,14 @@ impl Connection {
         let stream = stream.unwrap();
         stream.set_nodelay(true).unwrap();
         Self(Wire::new(stream))
+    }
+
+    /// Connects in plain text, from another address of this machine.
+    pub(crate) async fn open_from(from: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((from, 0).into()).unwrap();
+        let stream = within("connect", socket.connect(address)).await;
+        Self(Wire::new(stream.unwrap()))
     }
 
     /// Connects to a unix socket.
