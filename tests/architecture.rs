@@ -23,7 +23,7 @@ const MODULES: &[(&str, &str)] = &[
     ("store", "secret"),
     ("telemetry", "clock secret"),
     ("tunnel", "secret"),
-    ("config", "http secret"),
+    ("config", "http secret store"),
     ("client", "config"),
     ("ui", "config"),
     ("upstream", "config tcp tunnel"),

@@ -10,6 +10,7 @@ use super::{
     form::{Count, Size},
     htpasswd, listener, names,
     origin::Origin,
+    own::Own,
     read::Section,
     route,
     show::quote,
@@ -38,7 +39,13 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
             users
         })
     });
-    let routes = route::read(root, &server.public_url.host, &limits, &listeners);
+    let own = Own::new(&server, &admin);
+    if listeners.iter().flatten().any(|one| own.clashes(one)) {
+        let origin = root.origin_of("listener");
+        let message = "is in labgate's own state folder; take a path elsewhere";
+        root.problem(origin, "listener", message);
+    }
+    let routes = route::read(root, &server.public_url.host, &limits, &listeners, &own);
     let ui = root.section("ui", ui);
     warn_about_plain_https(root, (&server.public_url, origin), &listeners, &trust);
     Some(Config {
