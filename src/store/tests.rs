@@ -237,7 +237,7 @@ impl Store {
         state: &Path,
     ) -> Result<(Arc<Self>, Arc<AtomicBool>), Error> {
         let dir = StateDir::open(state)?;
-        let path = dir.path().join(FILE);
+        let (path, held) = (dir.path().join(FILE), dir.try_clone()?);
         let full = Arc::new(AtomicBool::new(false));
         let switch = full.clone();
         let opener = Box::new(move || {
@@ -249,7 +249,7 @@ impl Store {
                 .create_with_backend(disk)
                 .map_err(|error| Error::redb(&path, error))
         });
-        Ok((Self::start(state.join(FILE), None, opener)?, full))
+        Ok((Self::start(held, None, opener)?, full))
     }
 }
 
