@@ -32,7 +32,7 @@ pub use self::{
     error::{Error, Kind},
     link::Io,
     pool::Pool,
-    rack::Tunnel,
+    rack::{TargetState, Tunnel},
     target::{BadTarget, Targets},
     tls::{BadRoots, Roots},
     websocket::Upgraded,

@@ -27,7 +27,7 @@ use super::{
     dial::dial,
     health::Attempt,
     names::Names,
-    rack::{Home, Lease, Rack},
+    rack::{Home, Lease, Rack, TargetState},
     replay::{Replay, Spares},
     slots::Slot,
     target::{Key, Target, Targets},
@@ -151,6 +151,13 @@ impl<B: RequestBody> Pool<B> {
     /// Idle connections, over all targets.
     pub fn idle(&self) -> usize {
         self.0.racks.borrow().values().map(|rack| rack.idle()).sum()
+    }
+
+    /// How the targets are that have been used of late, in no order.
+    pub fn targets(&self) -> Vec<TargetState> {
+        let now = Instant::now();
+        let racks = self.0.racks.borrow();
+        racks.values().map(|rack| rack.state(now)).collect()
     }
 
     /// No target has had a connection, idle or in use, since the last sweep.
