@@ -6,8 +6,10 @@
 //! `worker` the data path's threads.
 
 mod measure;
+mod operate;
 mod own_certificate;
 mod reach;
+mod restart;
 mod server;
 mod signal;
 mod worker;
@@ -25,6 +27,7 @@ use std::{
 use arc_swap::ArcSwap;
 use dashmap::DashMap;
 
+pub use operate::ReloadRequest;
 pub use reach::{Reach, Reached};
 pub use server::{Options, Server, StartError};
 pub use signal::Signal;

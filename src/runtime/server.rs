@@ -14,12 +14,20 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{RouteError, Runtime, Shared, WorkerHandle, measure, own_certificate::OwnCertificate};
+use super::{
+    ReloadRequest, RouteError, Runtime, Shared, WorkerHandle, measure,
+    operate::{Operated, Reloads},
+    own_certificate::OwnCertificate,
+    restart::Fixed,
+};
 use crate::{
-    admin::Admin,
+    admin::{Admin, AdminSocket, Operator, Probes, api},
     clock::Clock,
     config::{Address, Config, Tls},
     identity::{LocalUsers, SignInLinks, Throttle},
@@ -98,6 +106,9 @@ pub struct Server {
     listeners: Vec<Listening>,
     admin: Option<SocketAddr>,
     authority: Option<PathBuf>,
+    /// What a reload leaves as it is.
+    fixed: Fixed,
+    reloads: Reloads,
 }
 
 /// A listener that serves.
@@ -178,6 +189,7 @@ impl Server {
             PagesHandle::start(pages, &tasks)
         };
         let count = config.server.workers;
+        let fixed = Fixed::of(&config);
         let shared = Shared::new(
             Runtime::new(config)?,
             sessions,
@@ -204,6 +216,8 @@ impl Server {
             listeners: Vec::new(),
             admin: admin.as_ref().map(|admin| admin.address),
             authority: kept.map(|kept| kept.authority),
+            fixed,
+            reloads: Reloads::default(),
         };
         server.end_sessions_nobody_vouches_for();
         server.serve(bound);
@@ -215,9 +229,7 @@ impl Server {
                 .tasks
                 .spawn(stopping.run_until_cancelled_owned(renew));
         }
-        if let Some(admin) = admin {
-            server.serve_admin(admin);
-        }
+        server.serve_admin(admin, options.clock.clone());
         Ok(server)
     }
 
@@ -247,10 +259,18 @@ impl Server {
         self.control.block_on(future)
     }
 
+    /// From now on, who asks by the admin socket for the configuration to be loaded again is heard
+    /// here, and waits for the answer.
+    pub fn reload_requests(&self) -> mpsc::Receiver<ReloadRequest> {
+        self.reloads.take()
+    }
+
     /// Serves new requests by another configuration; what is under way and no longer let in ends.
-    /// Sockets and the state folder are the old one's until the next start. `Err`: all stays as it was.
-    pub fn reload(&self, config: Config) -> Result<(), RouteError> {
+    /// Gives the keys that changed and are the old ones until the next start. `Err`: all stays as it
+    /// was.
+    pub fn reload(&self, config: Config) -> Result<Vec<&'static str>, RouteError> {
         let (local_users, session) = (config.local_users.clone(), config.session.clone());
+        let needs_restart = self.fixed.differences(&config);
         self.shared.swap(Runtime::new(config)?);
         self.users.set_configured(&local_users);
         self.shared.sessions.set_limits(&session);
@@ -259,7 +279,10 @@ impl Server {
         }
         self.end_sessions_nobody_vouches_for();
         tracing::info!("configuration reloaded");
-        Ok(())
+        if !needs_restart.is_empty() {
+            tracing::warn!(keys = ?needs_restart, "changes that need a restart are not in use");
+        }
+        Ok(needs_restart)
     }
 
     /// Finishes what is under way, then ends. Blocks for `limits.drain_timeout` and a few seconds at
@@ -318,10 +341,35 @@ impl Server {
         });
     }
 
-    fn serve_admin(&self, admin: Admin) {
+    /// Opens both doors for operators, until the last request is over.
+    fn serve_admin(&self, admin: Option<Admin>, clock: Clock) {
         let _context = self.control.enter();
-        let metrics = measure::metrics(Arc::clone(&self.shared), Arc::clone(&self.workers));
-        let served = admin.serve(metrics, self.stopping.clone(), self.tasks.clone());
+        let probes = Probes {
+            metrics: measure::metrics(Arc::clone(&self.shared), Arc::clone(&self.workers)),
+            stopping: self.stopping.clone(),
+        };
+        if let Some(admin) = admin {
+            let served = admin.serve(probes.clone(), self.tasks.clone());
+            let ended = self.ended.clone();
+            self.tasks.spawn(ended.run_until_cancelled_owned(served));
+        }
+        let socket = match AdminSocket::bind(self.store.folder()) {
+            Ok(socket) => socket,
+            Err(error) => {
+                // Some file systems have no sockets; people can work all the same.
+                tracing::error!(%error, "no admin socket: commands cannot reach this server");
+                return;
+            }
+        };
+        let (store, sessions) = (Arc::clone(&self.store), Arc::clone(&self.shared.sessions));
+        let operator = Operator::new(store, sessions, Arc::clone(&self.users), clock);
+        let operated = Operated {
+            shared: Arc::clone(&self.shared),
+            workers: Arc::clone(&self.workers),
+            reloads: self.reloads.clone(),
+        };
+        let api = api::of_server(operator, Arc::new(operated));
+        let served = socket.serve(probes, api, self.tasks.clone());
         let ended = self.ended.clone();
         self.tasks.spawn(ended.run_until_cancelled_owned(served));
     }

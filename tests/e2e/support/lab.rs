@@ -34,7 +34,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) struct Lab {
     server: Server,
     /// Configuration and state; goes after the server.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What a lab will be.
@@ -92,6 +92,11 @@ impl Lab {
     /// Where `[admin] address` is bound, in a lab that has one.
     pub(crate) fn admin(&self) -> SocketAddr {
         self.server.addresses["admin"].parse().unwrap()
+    }
+
+    /// Where its configuration (`labgate.toml`, `further.toml`) and its `state` are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// A browser that nobody has used yet.
@@ -240,7 +245,7 @@ user = [
         let server = Server::start(command, listeners);
         Lab {
             server,
-            _folder: self.folder,
+            folder: self.folder,
         }
     }
 }
