@@ -573,6 +573,27 @@ async fn no_route_leads_to_the_socket_by_whatever_path() {
 }
 
 #[tokio::test]
+async fn what_a_route_passes_on_gets_nothing_from_the_admin_address() {
+    // T54, T58: as by a name that leads here, which no check of the configuration can see.
+    let lab = Lab::builder()
+        .config("[admin]\naddress = \"127.0.0.1:0\"")
+        .start();
+    let further = lab.folder().join("further.toml");
+    for host in ["upstream", "client"] {
+        let route = format!(
+            "[admin]\naddress = \"127.0.0.1:0\"\n[[route]]\nname = \"self\"\naccess = \"public\"\n\
+             upstream = \"http://{}\"\nupstream_host = \"{host}\"\nidentity_headers = \"none\"\n",
+            lab.admin()
+        );
+        fs::write(&further, route).unwrap();
+        assert_eq!(done(on(&lab, &["reload"], "")), "reloaded\n");
+        let answer = lab.browser().get(&format!("{MAIN}/metrics")).await;
+        assert!(matches!(answer.status, 403 | 421), "{}", answer.status);
+        assert_eq!(answer.text(), "");
+    }
+}
+
+#[tokio::test]
 async fn a_user_who_is_neither_ours_nor_root_is_refused() {
     // T54
     if !geteuid().is_root() {
