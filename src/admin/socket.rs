@@ -27,6 +27,7 @@ use rustix::{
 use tokio::{
     net::{UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
     time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
@@ -142,8 +143,13 @@ struct Conversation {
 impl Conversation {
     /// One request, within [`PATIENCE`].
     async fn hold(self, socket: UnixStream) {
-        let service = service_fn(|request: Request<Incoming>| async {
-            Ok::<_, Infallible>(self.answer(request).await)
+        let service = service_fn(|request: Request<Incoming>| {
+            // Here, not in the future: hyper may drop that unpolled when its client has gone.
+            let answer = self.begin(request);
+            async {
+                let failed = |_| status_only(StatusCode::INTERNAL_SERVER_ERROR);
+                Ok::<_, Infallible>(answer.await.unwrap_or_else(failed))
+            }
         });
         let served = http1::Builder::new()
             .keep_alive(false)
@@ -155,21 +161,21 @@ impl Conversation {
         drop(timeout(PATIENCE, served).await);
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        if !request.uri().path().starts_with("/api/") {
-            return self.probes.answer(&request).await.map(Body::new);
-        }
-        if let Err(status) = check(&request) {
-            return status_only(status);
-        }
-        let (api, place) = (self.api.clone(), Arc::clone(&self.place));
-        let done = self.tasks.spawn(async move {
+    /// Begins what is asked for, which then goes on by itself.
+    fn begin(&self, request: Request<Incoming>) -> JoinHandle<Response<Body>> {
+        let (probes, api) = (self.probes.clone(), self.api.clone());
+        let place = Arc::clone(&self.place);
+        self.tasks.spawn(async move {
+            let _place = place;
+            if !request.uri().path().starts_with("/api/") {
+                return probes.answer(&request).await.map(Body::new);
+            }
+            if let Err(status) = check(&request) {
+                return status_only(status);
+            }
             let Ok(response) = api.oneshot(request.map(Body::new)).await;
-            drop(place);
             response
-        });
-        done.await
-            .unwrap_or_else(|_| status_only(StatusCode::INTERNAL_SERVER_ERROR))
+        })
     }
 }
 
