@@ -21,7 +21,7 @@ const MODULES: &[(&str, &str)] = &[
     ("http", ""),
     ("store", "secret"),
     ("tunnel", "secret wire"),
-    ("config", "http secret"),
+    ("config", "http secret store"),
     ("telemetry", "clock config secret"),
     ("client", "config"),
     ("ui", "config"),
@@ -33,7 +33,10 @@ const MODULES: &[(&str, &str)] = &[
     ("policy", "client config route session"),
     ("auth", "clock http policy route secret session"),
     ("rewrite", "app auth client config http policy route"),
-    ("admin", "http telemetry"),
+    (
+        "admin",
+        "clock config http identity secret session store telemetry",
+    ),
     (
         "runtime",
         "admin app auth client clock config exchange http identity listener pages policy \

@@ -3,14 +3,19 @@
 //! In: arguments and environment. Out: an exit code after sysexits(3): 0 done, 1 failed while
 //! running, 64 bad arguments, 78 bad configuration. Not here: anything that a running server does.
 
+mod backup;
 mod check;
 mod config_show;
+mod door;
 mod exit;
 mod explain;
 mod healthcheck;
 mod quickstart;
+mod reload;
 mod serve;
+mod session;
 mod sources;
+mod terminal;
 mod user;
 
 use std::{
@@ -22,9 +27,11 @@ use std::{
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use door::Door;
 use exit::Exit;
+use terminal::{Input, Terminal};
 
-use crate::{clock::Clock, config::load};
+use crate::config::{Config, load};
 
 /// Signs people in once and streams their requests to their data-science tools.
 #[derive(Debug, Parser)]
@@ -49,6 +56,13 @@ struct Files {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Copy the store to a new file, while the server runs or not
+    Backup {
+        /// Where the copy goes; nothing may be there
+        file: PathBuf,
+        #[command(flatten)]
+        files: Files,
+    },
     /// Find all problems of the configuration at once
     Check(Files),
     /// Print a completion script for a shell
@@ -67,15 +81,24 @@ enum Command {
     Man,
     /// Try it: Jupyter behind labgate, without any configuration
     Quickstart(quickstart::Arguments),
+    /// Have the running server load its configuration again
+    Reload(Files),
     /// Run the server
     Serve(Files),
+    /// Who is signed in
+    Session {
+        #[command(subcommand)]
+        command: session::Command,
+        #[command(flatten)]
+        files: Files,
+    },
     /// Run a program for quickstart and leave nothing of it behind
     #[command(hide = true)]
     Supervise,
     /// Local users
     User {
         #[command(subcommand)]
-        command: UserCommand,
+        command: user::Command,
         #[command(flatten)]
         files: Files,
     },
@@ -92,34 +115,6 @@ enum ConfigCommand {
         origin: bool,
         #[command(flatten)]
         files: Files,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-enum UserCommand {
-    /// Add a user
-    Add(user::NewUser),
-    /// Let a user sign in no more, and end their sessions
-    Disable {
-        /// Name of the user
-        name: String,
-    },
-    /// Print a one-time link with which a user chooses a password
-    Link {
-        /// Name of the user
-        name: String,
-    },
-    /// List the users of the store and of the configuration
-    List,
-    /// Set a password, typed twice or read from standard input; ends the user's sessions
-    Passwd {
-        /// Name of the user
-        name: String,
-    },
-    /// Remove a user, and end their sessions
-    Remove {
-        /// Name of the user
-        name: String,
     },
 }
 
@@ -146,6 +141,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(command: Command) -> Result<Exit, Exit> {
     let out = &mut io::stdout();
     Ok(match command {
+        Command::Backup { file, files } => {
+            let config = loaded(&sources::of(&files)?)?;
+            with_terminal(|terminal| backup::run(&config, &file, terminal))
+        }
         Command::Check(files) => printed(check::run(&sources::of(&files)?, out)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "labgate", out);
@@ -166,9 +165,24 @@ fn dispatch(command: Command) -> Result<Exit, Exit> {
                 .map(|()| Exit::Done),
         ),
         Command::Quickstart(arguments) => quickstart::run(&arguments, out),
+        Command::Reload(files) => {
+            let config = loaded(&sources::of(&files)?)?;
+            with_terminal(|terminal| reload::run(&config, terminal))
+        }
         Command::Serve(files) => serve::run(&sources::of(&files)?, out),
+        Command::Session { command, files } => {
+            let config = loaded(&sources::of(&files)?)?;
+            with_door(&config, |door, terminal| {
+                session::run(door, &command, terminal)
+            })
+        }
         Command::Supervise => quickstart::supervise::run(),
-        Command::User { command, files } => change_users(&command, &sources::of(&files)?),
+        Command::User { command, files } => {
+            let config = loaded(&sources::of(&files)?)?;
+            with_door(&config, |door, terminal| {
+                user::run(door, &command, terminal)
+            })
+        }
         Command::Version => {
             printed(writeln!(out, "labgate {}", env!("CARGO_PKG_VERSION")).map(|()| Exit::Done))
         }
@@ -180,39 +194,31 @@ fn printed(exit: io::Result<Exit>) -> Exit {
     exit.unwrap_or(Exit::Failed)
 }
 
-fn change_users(command: &UserCommand, sources: &load::Sources) -> Exit {
-    let config = match load::load(sources) {
-        Ok(loaded) => loaded.config,
-        Err(problems) => {
-            serve::tell(&problems.to_string());
-            return Exit::Configuration;
-        }
-    };
-    let terminal = &mut user::Terminal {
+/// The configuration of a command that has to find the state folder.
+fn loaded(sources: &load::Sources) -> Result<Config, Exit> {
+    let loaded = load::load(sources).map_err(|problems| {
+        serve::tell(&problems.to_string());
+        Exit::Configuration
+    })?;
+    Ok(loaded.config)
+}
+
+fn with_door(config: &Config, command: impl FnOnce(&Door, &mut Terminal<'_>) -> Exit) -> Exit {
+    with_terminal(|terminal| match Door::open(config, terminal) {
+        Ok(door) => command(&door, terminal),
+        Err(stop) => stop.report(terminal),
+    })
+}
+
+fn with_terminal(command: impl FnOnce(&mut Terminal<'_>) -> Exit) -> Exit {
+    let (mut ask, mut stdin) = (user::prompt::ask, io::stdin());
+    command(&mut Terminal {
         out: &mut io::stdout(),
         err: &mut io::stderr(),
         input: if user::prompt::is_possible() {
-            user::Input::Person(&mut user::prompt::ask)
+            Input::Person(&mut ask)
         } else {
-            user::Input::Pipe(&mut io::stdin())
+            Input::Pipe(&mut stdin)
         },
-    };
-    let store = match user::open_store(&config.server.state_dir, terminal) {
-        Ok(store) => store,
-        Err(exit) => return exit,
-    };
-    let context = user::Context {
-        store: &store,
-        configured: &config.local_users,
-        base_url: &config.server.public_url.origin(),
-        clock: Clock::default(),
-    };
-    match command {
-        UserCommand::Add(new) => user::add(&context, new, terminal),
-        UserCommand::Disable { name } => user::disable(&context, name, terminal),
-        UserCommand::Link { name } => user::link(&context, name, terminal),
-        UserCommand::List => user::list(&context, terminal),
-        UserCommand::Passwd { name } => user::passwd(&context, name, terminal),
-        UserCommand::Remove { name } => user::remove(&context, name, terminal),
-    }
+    })
 }

@@ -6,6 +6,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::exit::Exit;
 use crate::{
+    admin::{NotReloaded, shapes::Reloaded},
     clock::Clock,
     config::Limits,
     config::load::{self, Loaded, Sources},
@@ -46,7 +47,8 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
             };
         }
     };
-    // Before anybody is told that we listen: who reads that may send a signal at once.
+    // Before anybody is told that we listen: who reads that may send a signal at once, or ask.
+    let mut requests = server.reload_requests();
     let signals = server.block_on(async { StopSignals::new() });
     let waited = signals.map(|mut signals| {
         if let Some(authority) = server.authority() {
@@ -72,8 +74,15 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
         }
         drop(out.flush());
         server.block_on(async {
-            while signals.next().await == Asked::Reload {
-                reload(&server, sources);
+            loop {
+                tokio::select! {
+                    asked = signals.next() => match asked {
+                        // What became of it stands in the log.
+                        Asked::Reload => drop(reload(&server, sources)),
+                        Asked::Stop => break,
+                    },
+                    Some(request) = requests.recv() => request.answer(reload(&server, sources)),
+                }
             }
             signals.end_at_the_next();
         });
@@ -138,20 +147,30 @@ impl StopSignals {
     }
 }
 
-fn reload(server: &Server, sources: &Sources) {
+/// Logs what becomes of it, and says it to whoever asked.
+fn reload(server: &Server, sources: &Sources) -> Result<Reloaded, NotReloaded> {
     match load::load(sources) {
         Ok(loaded) => {
             warn(&loaded);
-            if let Err(error) = server.reload(loaded.config) {
-                tracing::error!(error = %chain(&error), "the old configuration stays in use");
-            }
+            let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+            let needs_restart = server.reload(loaded.config).map_err(|error| {
+                let error = chain(&error);
+                tracing::error!(%error, "the old configuration stays in use");
+                NotReloaded::Bad(error)
+            })?;
+            Ok(Reloaded {
+                needs_restart: needs_restart.into_iter().map(str::to_owned).collect(),
+                warnings,
+            })
         }
         Err(problems) => {
-            for problem in problems.to_string().lines() {
+            let problems = problems.to_string();
+            for problem in problems.lines() {
                 tracing::error!("{problem}");
             }
             tracing::error!("the configuration was not reloaded; the old one stays in use");
             server.reload_refused();
+            Err(NotReloaded::Bad(problems))
         }
     }
 }

@@ -18,6 +18,7 @@ pub mod names;
 mod nearest;
 mod nested;
 pub mod origin;
+mod own;
 pub mod problem;
 mod read;
 mod route;

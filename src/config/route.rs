@@ -7,6 +7,7 @@ use super::{
     form::{Form as _, Size},
     headers, names, nearest,
     origin::Origin,
+    own::Own,
     read::Section,
     show::quote,
     upstream,
@@ -29,10 +30,11 @@ pub(super) fn read(
     main: &Sites,
     limits: &Limits,
     listeners: &[Option<Listener>],
+    own: &Own,
 ) -> Vec<Route> {
     let mut known = Known::default();
     let routes = root.tables("route", "route", |table| {
-        let route = one(table, main, limits, &mut known);
+        let route = one(table, main, limits, own, &mut known);
         let require_listener = require_listener(table, listeners);
         route.map(|route| Route {
             require_listener,
@@ -65,6 +67,7 @@ fn one(
     table: &mut Section<'_, '_>,
     main: &Sites,
     limits: &Limits,
+    own: &Own,
     known: &mut Known,
 ) -> Option<Route> {
     table.require("name", "logs and metrics need one");
@@ -80,7 +83,7 @@ fn one(
     if table.reader.problems.len() == told {
         take_places(table, host.as_ref(), &path, main, known);
     }
-    let upstreams = upstream::read(table);
+    let upstreams = upstream::read(table, own);
     let app = table.value("app", App::default());
     let token = table.secret("token");
     if table.has("token") && app == App::Generic {

@@ -11,6 +11,7 @@ use super::{
     form::{Count, Size},
     htpasswd, listener, names,
     origin::Origin,
+    own::Own,
     read::Section,
     route,
     show::quote,
@@ -48,7 +49,13 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
             users
         })
     });
-    let routes = route::read(root, &main, &limits, &listeners);
+    let own = Own::new(&server, &admin);
+    if listeners.iter().flatten().any(|one| own.clashes(one)) {
+        let origin = root.origin_of("listener");
+        let message = "is in labgate's own state folder; take a path elsewhere";
+        root.problem(origin, "listener", message);
+    }
+    let routes = route::read(root, &main, &limits, &listeners, &own);
     let ui = root.section("ui", ui);
     sites::warn_about_plain_https(root, &server, origins, &listeners, &trust);
     Some(Config {

@@ -5,6 +5,7 @@ use std::{fmt, path::PathBuf};
 use super::{
     Upstream,
     form::{Form, mismatch, socket_path, text},
+    own::Own,
     read::{Section, show_list},
     show::quote,
     tree::{Node, Value},
@@ -18,11 +19,11 @@ pub(super) struct Upstreams {
 }
 
 /// Reads both keys. `None`: something is wrong, and told.
-pub(super) fn read(table: &mut Section<'_, '_>) -> Option<Upstreams> {
+pub(super) fn read(table: &mut Section<'_, '_>, own: &Own) -> Option<Upstreams> {
     let told = table.reader.problems.len();
     let hint = "write \"http://host:port\", \"https://host:port\" or \"unix:/path\"";
     let node = table.require(KEY, hint);
-    let list = node.map_or_else(Vec::new, |node| list(table, node));
+    let list = node.map_or_else(Vec::new, |node| list(table, node, own));
     let https = list.iter().any(Upstream::is_https);
     let ca = table.optional_path(CA).map(|(_, path)| path);
     if ca.is_some() && !https && !list.is_empty() {
@@ -33,9 +34,16 @@ pub(super) fn read(table: &mut Section<'_, '_>) -> Option<Upstreams> {
 }
 
 /// The addresses, each of which tells its own problem.
-fn list(table: &mut Section<'_, '_>, node: &Node<'_>) -> Vec<Upstream> {
+fn list(table: &mut Section<'_, '_>, node: &Node<'_>, own: &Own) -> Vec<Upstream> {
+    let read = |node: &Node<'_>| {
+        let upstream = Upstream::read(node)?;
+        match own.refuse(&upstream) {
+            Some(why) => Err(why.to_owned()),
+            None => Ok(upstream),
+        }
+    };
     let Value::Array(items) = &node.value else {
-        let one = Upstream::read(node).map_err(|why| table.problem(node.origin, KEY, why));
+        let one = read(node).map_err(|why| table.problem(node.origin, KEY, why));
         let list: Vec<Upstream> = one.into_iter().collect();
         table.record(KEY, node.origin, || list.iter().map(Form::show).collect());
         return list;
@@ -46,7 +54,7 @@ fn list(table: &mut Section<'_, '_>, node: &Node<'_>) -> Vec<Upstream> {
     }
     let mut list: Vec<Upstream> = Vec::with_capacity(items.len());
     for item in items {
-        let problem = match Upstream::read(item) {
+        let problem = match read(item) {
             Ok(upstream) if list.contains(&upstream) => {
                 format!("{} stands there twice", upstream.show())
             }

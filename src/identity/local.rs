@@ -139,6 +139,11 @@ impl LocalUsers {
         *slot = Arc::new(configured);
     }
 
+    /// The users of the configuration and of its htpasswd file, in no order.
+    pub fn configured_users(&self) -> Vec<config::LocalUser> {
+        self.configured().users.values().cloned().collect()
+    }
+
     /// Checks a password. Costs one hash on a blocking thread, whoever asks; two at a time, 64
     /// wait, and more are [`Unavailable::Busy`]. Overlong names and passwords are refused without.
     pub async fn verify(

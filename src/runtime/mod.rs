@@ -7,9 +7,11 @@
 
 mod descriptors;
 mod measure;
+mod operate;
 mod own_certificate;
 mod reach;
 mod reloads;
+mod restart;
 mod server;
 mod signal;
 mod worker;
@@ -28,6 +30,7 @@ use arc_swap::ArcSwap;
 use dashmap::DashMap;
 
 pub use descriptors::raise_descriptor_limit;
+pub use operate::ReloadRequest;
 pub use reach::{Reach, Reached};
 use reloads::Reloads;
 pub use server::{Options, Server, StartError};

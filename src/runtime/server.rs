@@ -14,12 +14,20 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{RouteError, Runtime, Shared, WorkerHandle, measure, own_certificate::OwnCertificate};
+use super::{
+    ReloadRequest, RouteError, Runtime, Shared, WorkerHandle, measure,
+    operate::{Operated, ReloadInbox},
+    own_certificate::OwnCertificate,
+    restart::Fixed,
+};
 use crate::{
-    admin::Admin,
+    admin::{Admin, AdminSocket, Operator, Probes, api},
     clock::Clock,
     config::{Address, AuditLog, Config, Tls},
     identity::{LocalUsers, SignInLinks, Throttle},
@@ -107,6 +115,9 @@ pub struct Server {
     listeners: Vec<Listening>,
     admin: Option<SocketAddr>,
     authority: Option<PathBuf>,
+    /// What a reload leaves as it is.
+    fixed: Fixed,
+    reloads: ReloadInbox,
 }
 
 /// A listener that serves.
@@ -192,6 +203,7 @@ impl Server {
             PagesHandle::start(pages, &tasks)
         };
         let count = config.server.workers;
+        let fixed = Fixed::of(&config);
         let shared = Shared::new(
             Runtime::new(config)?,
             sessions,
@@ -219,6 +231,8 @@ impl Server {
             listeners: Vec::new(),
             admin: admin.as_ref().map(|admin| admin.address),
             authority: kept.map(|kept| kept.authority),
+            fixed,
+            reloads: ReloadInbox::default(),
         };
         server.end_sessions_nobody_vouches_for();
         server.serve(bound);
@@ -230,9 +244,7 @@ impl Server {
                 .tasks
                 .spawn(stopping.run_until_cancelled_owned(renew));
         }
-        if let Some(admin) = admin {
-            server.serve_admin(admin);
-        }
+        server.serve_admin(admin, options.clock.clone());
         let version = env!("CARGO_PKG_VERSION");
         server.shared.audit.write(&Event::ServerStarted { version });
         Ok(server)
@@ -264,11 +276,19 @@ impl Server {
         self.control.block_on(future)
     }
 
+    /// From now on, who asks by the admin socket for the configuration to be loaded again is heard
+    /// here, and waits for the answer.
+    pub fn reload_requests(&self) -> mpsc::Receiver<ReloadRequest> {
+        self.reloads.take()
+    }
+
     /// Serves new requests by another configuration; what is under way and no longer let in ends.
-    /// Sockets and the state folder are the old one's until the next start. `Err`: all stays as it was.
-    pub fn reload(&self, config: Config) -> Result<(), RouteError> {
+    /// Gives the keys that changed and are the old ones until the next start. `Err`: all stays as it
+    /// was.
+    pub fn reload(&self, config: Config) -> Result<Vec<&'static str>, RouteError> {
         let (local_users, session) = (config.local_users.clone(), config.session.clone());
         let log = config.log.audit.clone();
+        let needs_restart = self.fixed.differences(&config);
         let runtime = Runtime::new(config).inspect_err(|_| self.reload_refused())?;
         let generation = self.shared.swap(runtime);
         let audit = &self.shared.audit;
@@ -281,7 +301,10 @@ impl Server {
         }
         self.end_sessions_nobody_vouches_for();
         tracing::info!("configuration reloaded");
-        Ok(())
+        if !needs_restart.is_empty() {
+            tracing::warn!(keys = ?needs_restart, "changes that need a restart are not in use");
+        }
+        Ok(needs_restart)
     }
 
     /// Tells the audit log that a configuration was not taken, and opens its file anew, as a reload
@@ -356,14 +379,40 @@ impl Server {
         });
     }
 
-    fn serve_admin(&self, admin: Admin) {
+    /// Opens both doors for operators, until the last request is over.
+    fn serve_admin(&self, admin: Option<Admin>, clock: Clock) {
         let _context = self.control.enter();
-        let metrics = measure::metrics(
-            Arc::clone(&self.shared),
-            Arc::clone(&self.workers),
-            Arc::clone(&self.store),
-        );
-        let served = admin.serve(metrics, self.stopping.clone(), self.tasks.clone());
+        let probes = Probes {
+            metrics: measure::metrics(
+                Arc::clone(&self.shared),
+                Arc::clone(&self.workers),
+                Arc::clone(&self.store),
+            ),
+            stopping: self.stopping.clone(),
+        };
+        if let Some(admin) = admin {
+            let served = admin.serve(probes.clone(), self.tasks.clone());
+            let ended = self.ended.clone();
+            self.tasks.spawn(ended.run_until_cancelled_owned(served));
+        }
+        let socket = match AdminSocket::bind(self.store.folder()) {
+            Ok(socket) => socket,
+            Err(error) => {
+                // Some file systems have no sockets; people can work all the same.
+                tracing::error!(%error, "no admin socket: commands cannot reach this server");
+                return;
+            }
+        };
+        let (store, sessions) = (Arc::clone(&self.store), Arc::clone(&self.shared.sessions));
+        let audit = self.shared.audit.clone();
+        let operator = Operator::new(store, sessions, Arc::clone(&self.users), clock, Some(audit));
+        let operated = Operated {
+            shared: Arc::clone(&self.shared),
+            workers: Arc::clone(&self.workers),
+            reloads: self.reloads.clone(),
+        };
+        let api = api::of_server(operator, Arc::new(operated));
+        let served = socket.serve(probes, api, self.tasks.clone());
         let ended = self.ended.clone();
         self.tasks.spawn(ended.run_until_cancelled_owned(served));
     }

@@ -41,7 +41,7 @@ use crate::{
         meter::{Edge, Meters, NO_ROUTE, Snapshot},
     },
     tunnel::Stop,
-    upstream::{self, Pool},
+    upstream::{self, Pool, TargetState},
 };
 
 /// What one thread of the data path owns.
@@ -85,6 +85,8 @@ enum Message {
     SessionEnded(SessionId),
     /// Say what was counted.
     Measure(oneshot::Sender<Snapshot>),
+    /// Say how the targets are.
+    Targets(oneshot::Sender<Vec<TargetState>>),
     /// The configuration changed: end what it no longer lets in.
     Reloaded,
     /// Finish what is under way, within the time given; then end.
@@ -155,6 +157,13 @@ impl WorkerHandle {
     pub fn measure(&self) -> oneshot::Receiver<Snapshot> {
         let (reply, answer) = oneshot::channel();
         self.tell(Message::Measure(reply));
+        answer
+    }
+
+    /// How the targets are that it knows, when it comes to it. An error once it ended.
+    pub fn targets(&self) -> oneshot::Receiver<Vec<TargetState>> {
+        let (reply, answer) = oneshot::channel();
+        self.tell(Message::Targets(reply));
         answer
     }
 
@@ -253,6 +262,7 @@ impl Worker {
                 Some(Message::SessionEnded(session)) => self.end_session(session),
                 // Whoever asked may have given up.
                 Some(Message::Measure(reply)) => drop(reply.send(self.measured())),
+                Some(Message::Targets(reply)) => drop(reply.send(self.pool.targets())),
                 Some(Message::Reloaded) => self.end_what_is_denied(),
                 Some(Message::Drain(limit)) => return limit,
                 None => return Duration::ZERO,

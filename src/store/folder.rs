@@ -7,16 +7,20 @@
 use std::{
     fs::{self, DirBuilder, File},
     io,
-    os::unix::fs::{DirBuilderExt, MetadataExt},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::{DirBuilderExt, MetadataExt},
+    },
     path::{Path, PathBuf},
 };
 
 use rustix::{
-    fs::{CWD, Mode, OFlags},
+    fs::{AtFlags, CWD, Mode, OFlags},
     process::geteuid,
 };
 
 use super::Error;
+use crate::secret::random;
 
 /// The open, checked folder.
 #[derive(Debug)]
@@ -76,7 +80,17 @@ impl StateDir {
         Ok(file)
     }
 
-    pub(super) fn try_clone(&self) -> Result<Self, Error> {
+    /// A new file of ours that has no name, and is gone with its last handle.
+    pub(super) fn nameless(&self) -> Result<File, Error> {
+        let name = format!("scratch-{:016x}", u64::from_be_bytes(random()));
+        let file = self.file(&name)?;
+        rustix::fs::unlinkat(&self.handle, &name, AtFlags::empty())
+            .map_err(|error| Error::io("remove", &self.path.join(name), error.into()))?;
+        Ok(file)
+    }
+
+    /// The same folder once more, without warnings.
+    pub fn try_clone(&self) -> Result<Self, Error> {
         let handle = self.handle.try_clone();
         Ok(Self {
             path: self.path.clone(),
@@ -90,6 +104,12 @@ impl StateDir {
         self.handle
             .sync_all()
             .map_err(|error| Error::io("sync", &self.path, error))
+    }
+}
+
+impl AsFd for StateDir {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
     }
 }
 
@@ -149,7 +169,10 @@ fn open_own(path: &Path) -> Result<File, Error> {
 fn keep_private(path: &Path, file: &File, found: &fs::Metadata, mode: u32) -> Result<(), Error> {
     let (owner, us) = (found.uid(), geteuid().as_raw());
     if owner != us {
-        let problem = format!("belongs to user {owner}, and we are user {us}; give it to us");
+        let problem = format!(
+            "belongs to user {owner}, and we are user {us}; \
+                       run this as that user, or give it to us"
+        );
         return Err(refuse(path, &problem));
     }
     if found.mode() & 0o7777 == mode {

@@ -7,6 +7,7 @@
 //! field can be added without a migration.
 //! Not here: what the records mean; `session` and `identity` own their shapes.
 
+mod backup;
 mod error;
 mod folder;
 mod record;
@@ -44,6 +45,7 @@ use crate::secret::{Secret, random};
 /// The open store. At most one per state folder, over all processes.
 pub struct Store {
     path: PathBuf,
+    folder: StateDir,
     database: Shared,
     failures: Arc<AtomicU64>,
     queue: Queue,
@@ -62,7 +64,7 @@ impl Store {
     /// crash left behind, and checks the file. Blocks.
     pub fn open(dir: &StateDir) -> Result<Arc<Self>, Error> {
         let lock = lock(dir)?;
-        let folder = dir.try_clone()?;
+        let (folder, held) = (dir.try_clone()?, dir.try_clone()?);
         let opener = Box::new(move || {
             let path = folder.path().join(FILE);
             redb::Builder::new()
@@ -71,7 +73,7 @@ impl Store {
                 .create_with_backend(backend(folder.file(FILE)?, &path)?)
                 .map_err(|error| Error::redb(&path, error))
         });
-        let store = Self::start(dir.path().join(FILE), Some(lock), opener)?;
+        let store = Self::start(held, Some(lock), opener)?;
         dir.sync()?;
         Ok(store)
     }
@@ -81,7 +83,8 @@ impl Store {
         state_dir.join(StateDir::NAME).join(FILE).exists()
     }
 
-    fn start(path: PathBuf, lock: Option<File>, opener: Opener) -> Result<Arc<Self>, Error> {
+    fn start(folder: StateDir, lock: Option<File>, opener: Opener) -> Result<Arc<Self>, Error> {
+        let path = folder.path().join(FILE);
         let database = opener()?;
         let shared: Shared = Arc::new(RwLock::new(Some(database)));
         let failures = Arc::<AtomicU64>::default();
@@ -93,6 +96,7 @@ impl Store {
             .map_err(|error| Error::io("start the store's thread for", &path, error))?;
         let store = Arc::new(Self {
             path,
+            folder,
             database: shared,
             failures,
             queue,
@@ -101,6 +105,11 @@ impl Store {
         });
         store.check_format()?;
         Ok(store)
+    }
+
+    /// The folder that it is in.
+    pub const fn folder(&self) -> &StateDir {
+        &self.folder
     }
 
     /// Runs `change` in a transaction and returns what it returned, once that is on disk. Other
@@ -284,7 +293,8 @@ fn unpoisoned<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const FILE: &str = "store.redb";
+/// The name of the file within our folder.
+pub const FILE: &str = "store.redb";
 const LOCK: &str = "lock";
 /// redb's default is 1 GiB; all our tables fit into much less.
 const CACHE_BYTES: usize = 16 << 20;

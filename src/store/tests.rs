@@ -237,7 +237,7 @@ impl Store {
         state: &Path,
     ) -> Result<(Arc<Self>, Arc<AtomicBool>), Error> {
         let dir = StateDir::open(state)?;
-        let path = dir.path().join(FILE);
+        let (path, held) = (dir.path().join(FILE), dir.try_clone()?);
         let full = Arc::new(AtomicBool::new(false));
         let switch = full.clone();
         let opener = Box::new(move || {
@@ -249,7 +249,7 @@ impl Store {
                 .create_with_backend(disk)
                 .map_err(|error| Error::redb(&path, error))
         });
-        Ok((Self::start(state.join(FILE), None, opener)?, full))
+        Ok((Self::start(held, None, opener)?, full))
     }
 }
 
@@ -372,4 +372,49 @@ fn a_state_dir_that_is_a_file_is_refused_in_words() {
         let error = StateDir::open(&path).unwrap_err().to_string();
         assert!(error.contains("is not a folder"), "{error}");
     }
+}
+
+// Copies.
+
+#[test]
+fn a_copy_holds_one_moment_whatever_is_written_meanwhile() {
+    let state = tempfile::tempdir().unwrap();
+    let store = open(state.path()).unwrap();
+    let stop = Arc::new(AtomicBool::new(false));
+    let write = |number: u32| {
+        let text = number.to_string();
+        let pair = move |changes: &Changes<'_>| {
+            changes.put("left", &note(&text))?;
+            changes.put("right", &note(&text))
+        };
+        store.write_blocking(pair).unwrap();
+    };
+    write(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for number in 1.. {
+                if stop.load(Ordering::SeqCst) {
+                    break;
+                }
+                write(number);
+            }
+        });
+        for _ in 0..5 {
+            let mut copy = store.copy().unwrap();
+            let elsewhere = tempfile::tempdir().unwrap();
+            let mut file = StateDir::open(elsewhere.path())
+                .unwrap()
+                .file(FILE)
+                .unwrap();
+            copy.rewind().unwrap();
+            std::io::copy(&mut copy, &mut file).unwrap();
+            let copied = open(elsewhere.path()).unwrap();
+            let left = copied.get::<Note>("left").unwrap();
+            assert!(left.is_some());
+            assert_eq!(left, copied.get::<Note>("right").unwrap());
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+    let names = std::fs::read_dir(state.path().join(StateDir::NAME)).unwrap();
+    assert_eq!(names.count(), 2, "the store and its lock alone");
 }

@@ -32,7 +32,7 @@ pub use self::{
     connection::RequestBody,
     error::Error,
     pool::Pool,
-    rack::Tunnel,
+    rack::{TargetState, Tunnel},
     target::{BadTarget, Targets},
     tls::{BadRoots, Roots},
     websocket::Upgraded,

@@ -27,7 +27,7 @@ use super::{
     dial::dial,
     health::Attempt,
     names::Names,
-    rack::{Home, Lease, Rack},
+    rack::{Home, Lease, Rack, TargetState},
     replay::{Replay, Spares},
     slots::Slot,
     tally::Tally,
@@ -184,6 +184,13 @@ impl<B: RequestBody> Pool<B> {
             }
         }
         numbers
+    }
+
+    /// How the targets are that have been used of late, in no order.
+    pub fn targets(&self) -> Vec<TargetState> {
+        let now = Instant::now();
+        let racks = self.0.racks.borrow();
+        racks.values().map(|rack| rack.state(now)).collect()
     }
 
     fn tally(&self, target: &Target) -> Rc<Tally> {

@@ -38,6 +38,21 @@ pub(super) struct Rack<B> {
     tunnels: Tunnel,
 }
 
+/// How a target is, as one worker knows it.
+#[derive(Clone, Debug)]
+pub struct TargetState {
+    /// As configured.
+    pub address: String,
+    /// How long it is still put aside; `None`: it is not. Only where a route has several targets.
+    pub aside: Option<Duration>,
+    /// Idle connections.
+    pub idle: usize,
+    /// Requests that run or wait.
+    pub requests: usize,
+    /// Open tunnels.
+    pub tunnels: usize,
+}
+
 /// What a tunnel holds while it is open, so that it is counted where it goes to.
 #[derive(Debug, Default)]
 pub struct Tunnel(Rc<()>);
@@ -93,6 +108,17 @@ impl<B: RequestBody> Rack<B> {
             aside: self.health.aside(now),
             load: self.slots.load() + self.open_tunnels(),
             last: self.last.get(),
+        }
+    }
+
+    /// The same for operators.
+    pub(super) fn state(&self, now: Instant) -> TargetState {
+        TargetState {
+            address: self.target.text().to_owned(),
+            aside: self.health.aside(now).map(|until| until - now),
+            idle: self.idle(),
+            requests: self.slots.load(),
+            tunnels: self.open_tunnels(),
         }
     }
 

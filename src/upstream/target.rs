@@ -90,8 +90,19 @@ impl Targets {
         self.0.get(place).map(|target| target.text.as_str())
     }
 
+    /// All of them as configured, in order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|target| target.text())
+    }
+
     pub(super) fn list(&self) -> &[Arc<Target>] {
         &self.0
+    }
+}
+
+impl Target {
+    pub(super) fn text(&self) -> &str {
+        &self.text
     }
 }
 

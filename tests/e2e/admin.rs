@@ -212,12 +212,22 @@ async fn programs_get_the_numbers_and_browsers_do_not() {
         assert_eq!(status("host: localhost\r\n").await, 200, "{path}");
         assert_eq!(status("host: evil.example\r\n").await, 421, "{path}");
         assert_eq!(status(&format!("host: {MAIN_HOST}\r\n")).await, 421);
-        for field in ["origin: http://localhost", "sec-fetch-site: none"] {
+        for field in [
+            "origin: http://localhost",
+            "sec-fetch-site: none",
+            "x-forwarded-for: 127.0.0.1",
+        ] {
             let fields = format!("{itself}{field}\r\n");
             assert_eq!(status(&fields).await, 403, "{path} {field}");
         }
     }
-    for path in ["/", "/metrics/", "/.labgate/live", "/metrics/../metrics"] {
+    for path in [
+        "/",
+        "/metrics/",
+        "/.labgate/live",
+        "/metrics/../metrics",
+        "/api/v1/users",
+    ] {
         assert_eq!(asked(address, path, &itself).await.status, 404, "{path}");
     }
 }

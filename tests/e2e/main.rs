@@ -22,6 +22,7 @@ mod header_rules;
 mod identity_headers;
 mod listeners;
 mod logs;
+mod operators;
 mod passwords;
 mod paths;
 mod protocol;

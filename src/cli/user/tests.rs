@@ -1,12 +1,17 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::{
-    identity::LocalUsers,
+    clock::Clock,
+    config::{self, load::parse_str},
+    identity::{LinkKind, LocalUsers, SignInLinks, accounts::StoredUser},
     session::{Device, Sessions, User},
+    store::{StateDir, Store},
 };
 
 struct Lab {
     store: Arc<Store>,
-    configured: Vec<config::LocalUser>,
+    config: config::Config,
     state: tempfile::TempDir,
 }
 
@@ -14,55 +19,50 @@ impl Lab {
     fn new() -> Self {
         let state = tempfile::tempdir().unwrap();
         let store = Store::open(&StateDir::open(state.path()).unwrap()).unwrap();
-        let bob = config::LocalUser {
-            name: "bob".into(),
-            password: Secret::new("x".into()),
-            groups: vec!["staff".into()],
-            email: None,
-            source: config::UserSource::Configuration,
-        };
+        let config = parse_str(&format!(
+            "[server]\npublic_url = \"https://lab.example.org\"\nstate_dir = {:?}\n\
+             [identity.local]\n\
+             user = [{{ name = \"bob\", password = \"not his name\", groups = [\"staff\"] }}]",
+            state.path()
+        ));
         Self {
             store,
-            configured: vec![bob],
+            config: config.unwrap(),
             state,
         }
     }
 
-    /// Exit code, standard output, standard error.
+    /// Exit code, standard output, standard error. With `person` there is one to ask, else `input`
+    /// is piped in.
     fn run(
         &self,
         input: &str,
-        command: impl FnOnce(&Context<'_>, &mut Terminal<'_>) -> Exit,
+        person: Option<&mut Person<'_>>,
+        command: &Command,
     ) -> (Exit, String, String) {
-        let context = Context {
-            store: &self.store,
-            configured: &self.configured,
-            base_url: "https://lab.example.org/",
-            clock: Clock::default(),
-        };
+        let store = Arc::clone(&self.store);
+        let door = Door::to_store(store, &self.config, Clock::default()).unwrap();
         let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), input.as_bytes());
+        let mut person = person.map(|person| |question: &str| person(question));
         let mut terminal = Terminal {
             out: &mut out,
             err: &mut err,
-            input: Input::Pipe(&mut input),
+            input: match &mut person {
+                Some(person) => Input::Person(person),
+                None => Input::Pipe(&mut input),
+            },
         };
-        let code = command(&context, &mut terminal);
+        let code = run(&door, command, &mut terminal);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (code, text(out), text(err))
     }
 
-    fn add(&self, new: &NewUser, input: &str) -> (Exit, String, String) {
-        self.run(input, |context, terminal| add(context, new, terminal))
+    fn add(&self, new: &Add, input: &str) -> (Exit, String, String) {
+        self.run(input, None, &Command::Add(new.clone()))
     }
 
-    fn named(
-        &self,
-        name: &str,
-        command: fn(&Context<'_>, &str, &mut Terminal<'_>) -> Exit,
-    ) -> (Exit, String, String) {
-        self.run("new password\n", |context, terminal| {
-            command(context, name, terminal)
-        })
+    fn named(&self, name: &str, command: fn(String) -> Command) -> (Exit, String, String) {
+        self.run("new password\n", None, &command(name.to_owned()))
     }
 
     fn verify(&self, name: &str, password: &str) -> Option<User> {
@@ -98,15 +98,33 @@ impl Lab {
     }
 }
 
-fn new(name: &str) -> NewUser {
-    NewUser {
+type Person<'p> = dyn FnMut(&str) -> io::Result<Secret<String>> + 'p;
+
+fn disable(name: String) -> Command {
+    Command::Disable { name }
+}
+
+fn link(name: String) -> Command {
+    Command::Link { name }
+}
+
+fn passwd(name: String) -> Command {
+    Command::Passwd { name }
+}
+
+fn remove(name: String) -> Command {
+    Command::Remove { name }
+}
+
+fn new(name: &str) -> Add {
+    Add {
         name: name.into(),
-        ..NewUser::default()
+        ..Add::default()
     }
 }
 
-fn with_password(name: &str) -> NewUser {
-    NewUser {
+fn with_password(name: &str) -> Add {
+    Add {
         password_stdin: true,
         ..new(name)
     }
@@ -115,7 +133,7 @@ fn with_password(name: &str) -> NewUser {
 #[test]
 fn a_user_with_a_password_can_sign_in() {
     let lab = Lab::new();
-    let ana = NewUser {
+    let ana = Add {
         email: Some("Ana@Example.org".into()),
         groups: vec!["analysts".into(), "staff".into()],
         ..with_password("ana")
@@ -175,15 +193,11 @@ fn a_person_types_the_password_twice() {
     let type_in = |answers: [&str; 2]| {
         let mut answers = answers.into_iter();
         let mut questions = Vec::new();
-        let (code, _, err) = lab.run("", |context, terminal| {
-            let mut ask = |question: &str| {
-                questions.push(question.to_owned());
-                Ok(Secret::new(answers.next().unwrap().to_owned()))
-            };
-            let (out, err) = (&mut *terminal.out, &mut *terminal.err);
-            let input = Input::Person(&mut ask);
-            passwd(context, "ana", &mut Terminal { out, err, input })
-        });
+        let mut ask = |question: &str| {
+            questions.push(question.to_owned());
+            Ok(Secret::new(answers.next().unwrap().to_owned()))
+        };
+        let (code, _, err) = lab.run("", Some(&mut ask), &passwd("ana".into()));
         assert_eq!(questions, ["New password for ana: ", "Once more: "]);
         (code, err)
     };
@@ -200,11 +214,11 @@ fn a_person_types_the_password_twice() {
 fn wrong_arguments_are_64_and_add_nobody() {
     let lab = Lab::new();
     let long = "x".repeat(1025);
-    let odd_email = |email: &str| NewUser {
+    let odd_email = |email: &str| Add {
         email: Some(email.into()),
         ..new("ana")
     };
-    let odd_group = |group: &str| NewUser {
+    let odd_group = |group: &str| Add {
         groups: vec![group.into()],
         ..new("ana")
     };
@@ -280,7 +294,7 @@ fn users_of_the_configuration_are_changed_there() {
 #[test]
 fn the_list_shows_everybody_and_no_secret() {
     let lab = Lab::new();
-    let ana = NewUser {
+    let ana = Add {
         email: Some("ana@example.org".into()),
         groups: vec!["analysts".into()],
         ..with_password("ana")
@@ -289,7 +303,7 @@ fn the_list_shows_everybody_and_no_secret() {
     lab.add(&new("cy"), "");
     lab.add(&with_password("dan"), "a password\n");
     lab.named("dan", disable);
-    let (code, out, _) = lab.run("", list);
+    let (code, out, _) = lab.run("", None, &Command::List);
     let expected = "\
 NAME  STATE            GROUPS    EMAIL
 ana   enabled          analysts  ana@example.org
@@ -301,20 +315,32 @@ dan   disabled
 }
 
 #[test]
-fn a_running_server_is_named_as_the_reason() {
+fn a_store_that_stays_locked_is_told_by_its_holder() {
     let lab = Lab::new();
-    let state = lab.state.path().to_owned();
-    let (code, _, err) = lab.run("", |_, terminal| open_store(&state, terminal).unwrap_err());
-    assert_eq!(code, Exit::Failed);
-    assert!(
-        err.contains("another labgate (process ") && err.contains("stop it first"),
-        "{err}"
-    );
+    let (mut out, mut err, mut input) = (Vec::new(), Vec::new(), io::empty());
+    let mut terminal = Terminal {
+        out: &mut out,
+        err: &mut err,
+        input: Input::Pipe(&mut input),
+    };
+    let opened = Door::open(&lab.config, &mut terminal);
+    let Err(Stop::Failed(why)) = opened else {
+        panic!("the store is open twice");
+    };
+    assert!(why.contains("another labgate (process "), "{why}");
     lab.store.close();
-    let (code, ..) = lab.run("", |_, terminal| {
-        open_store(&state, terminal).map_or_else(|exit| exit, |_| Exit::Done)
-    });
-    assert_eq!(code, Exit::Done);
+    assert!(Door::open(&lab.config, &mut terminal).is_ok());
+    drop(lab.state);
+}
+
+#[test]
+fn nobody_is_asked_for_a_password_of_a_user_who_is_not_there() {
+    let lab = Lab::new();
+    for name in ["eve", "bob"] {
+        let mut ask = |_: &str| panic!("asked");
+        let (code, _, err) = lab.run("", Some(&mut ask), &passwd(name.into()));
+        assert_eq!(code, Exit::Failed, "{err}");
+    }
 }
 
 #[test]

@@ -466,3 +466,33 @@ user = [{ name = "bob", password = "correct horse" }]
     let folder = format!("{}/", missing.folder.path().display());
     insta::assert_snapshot!(missing.problems().replace(&folder, ""));
 }
+
+#[test]
+fn what_is_our_own_is_no_upstream() {
+    // T54, T58
+    insta::assert_snapshot!(told(
+        r#"[server]
+state_dir = "/var/lib/labgate"
+[admin]
+address = "127.0.0.1:8001"
+[[listener]]
+name = "public"
+address = "unix:/var/lib/labgate/labgate-state/admin.sock"
+[[route]]
+name = "one"
+path = "/one"
+upstream = "unix:/var/lib/labgate/labgate-state/admin.sock"
+access = "public"
+[[route]]
+name = "two"
+path = "/two"
+upstream = ["http://lab:8001", "http://localhost:8001"]
+access = "public"
+[[route]]
+name = "three"
+path = "/three"
+upstream = "unix:/var/lib/labgate/tool.sock"
+access = "public"
+"#
+    ));
+}

@@ -66,7 +66,7 @@ macro_rules! events {
 events! {
     /// Somebody with the right to do so changed users, sessions or the server itself.
     AdminAct = "admin-act" {
-        /// Who: a user's name, or `uid 1000` for who came by the admin socket.
+        /// Who: `operator` is whoever came by the admin socket.
         actor: &'a str,
         /// What was done, a constant word: `user-added`, `user-disabled`, `session-revoked`, …
         act: &'static str,
@@ -74,8 +74,6 @@ events! {
         user: Option<&'a str>,
         /// To what else: a session id, a name.
         object: Option<&'a str>,
-        /// `done`, `refused` or `failed`.
-        outcome: &'static str,
     }
     /// A configuration was not taken; the old one stays.
     ConfigurationRefused = "configuration-refused" {

@@ -101,6 +101,11 @@ impl Lab {
         self.server.addresses["admin"].parse().unwrap()
     }
 
+    /// Where its configuration (`labgate.toml`, `further.toml`) and its `state` are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     /// A browser that nobody has used yet.
     pub(crate) fn browser(&self) -> Browser {
         Browser::new(self.address())
