@@ -126,10 +126,12 @@ where
             now,
             &mut self.activity,
         );
-        if let Err(broken) = result
-            && let Some(ended) = self.broken(broken, EndedBy::Client, EndedBy::Upstream)
-        {
-            return Some(ended);
+        if let Err(broken) = result {
+            if let Some(ended) = self.broken(broken, EndedBy::Client, EndedBy::Upstream) {
+                return Some(ended);
+            }
+            // The receiver has yet to hear of it, and nothing else may wake us.
+            cx.waker().wake_by_ref();
         }
         let mut budget = BUDGET;
         let result = self.from_upstream.pump(
@@ -139,10 +141,11 @@ where
             now,
             || {},
         );
-        if let Err(broken) = result
-            && let Some(ended) = self.broken(broken, EndedBy::Upstream, EndedBy::Client)
-        {
-            return Some(ended);
+        if let Err(broken) = result {
+            if let Some(ended) = self.broken(broken, EndedBy::Upstream, EndedBy::Client) {
+                return Some(ended);
+            }
+            cx.waker().wake_by_ref();
         }
         self.note_end(now);
         if let Some(stopping) = &mut self.stopping {
