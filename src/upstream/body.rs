@@ -85,6 +85,9 @@ impl<B: RequestBody> Body for UpstreamBody<B> {
         }
         match frame {
             Some(Ok(frame)) => {
+                if let Some(lease) = &self.lease {
+                    lease.progressed();
+                }
                 if frame.is_trailers() || self.incoming.is_end_stream() {
                     self.finish();
                 }

@@ -26,7 +26,7 @@ use tokio::{
 };
 
 use super::{
-    Error,
+    Error, framing,
     link::{Link, Watched},
 };
 use crate::wire::Stream;
@@ -71,10 +71,7 @@ pub(super) async fn handshake<B: RequestBody>(
     io: Stream,
 ) -> hyper::Result<(SendRequest<Upload<B>>, Rc<Link>, Driver<B>)> {
     let link = Rc::new(Link::default());
-    let watched = Watched {
-        io,
-        link: Rc::clone(&link),
-    };
+    let watched = Watched::new(io, Rc::clone(&link));
     let mut builder = Builder::new();
     builder.max_buf_size(MAX_BUFFER).max_header_size(MAX_HEAD);
     let (sender, driver) = builder.handshake(TokioIo::new(watched)).await?;
@@ -121,7 +118,16 @@ impl<B: RequestBody> Connection<B> {
                 error: protocol(target, "switched protocols though nobody asked it to"),
                 again: Again::Never,
             }),
-            Ok(response) => Ok(response),
+            Ok(mut response) => {
+                self.link.progressed();
+                match framing::settle(response.headers_mut()) {
+                    Ok(()) => Ok(response),
+                    Err(what) => Err(Failed {
+                        error: protocol(target, what),
+                        again: Again::Never,
+                    }),
+                }
+            }
             Err(error) => Err(failed(error, target, &self.link)),
         }
     }
@@ -152,23 +158,19 @@ pub(super) async fn within<F: Future>(
     link: &Link,
     limit: Option<Duration>,
 ) -> Option<F::Output> {
-    let output = match limit {
-        None => answer.await,
-        Some(limit) => {
-            let mut answer = pin!(answer);
-            let started = Instant::now();
-            loop {
-                let deadline = link.deadline(started, limit);
-                match timeout_at(deadline, answer.as_mut()).await {
-                    Ok(output) => break output,
-                    Err(_) if link.deadline(started, limit) > deadline => {}
-                    Err(_) => return None,
-                }
-            }
-        }
+    let Some(limit) = limit else {
+        return Some(answer.await);
     };
-    link.answered();
-    Some(output)
+    let mut answer = pin!(answer);
+    let started = Instant::now();
+    loop {
+        let deadline = link.deadline(started, limit);
+        match timeout_at(deadline, answer.as_mut()).await {
+            Ok(output) => return Some(output),
+            Err(_) if link.deadline(started, limit) > deadline => {}
+            Err(_) => return None,
+        }
+    }
 }
 
 /// What hyper's error means.

@@ -20,10 +20,9 @@ use crate::wire::Stream;
 /// connection; each exchange starts it anew.
 #[derive(Debug, Default)]
 pub(super) struct Link {
-    /// Bytes read since the request was handed to hyper.
+    /// Bytes read since the request was handed to hyper, or since hyper last gave something of
+    /// the answer.
     received: Cell<usize>,
-    /// No answer has come yet.
-    waiting: Cell<bool>,
     /// The upstream sent too much that was no answer.
     flooded: Cell<bool>,
     /// The request body is not at its end.
@@ -35,14 +34,13 @@ impl Link {
     /// A request is about to be handed to hyper.
     pub(super) fn begin(&self, uploading: bool) {
         self.received.set(0);
-        self.waiting.set(true);
         self.uploading.set(uploading);
         self.upload_ended.set(None);
     }
 
-    /// The answer's head is here.
-    pub(super) fn answered(&self) {
-        self.waiting.set(false);
+    /// The answer's head is here, or a part of its body.
+    pub(super) fn progressed(&self) {
+        self.received.set(0);
     }
 
     /// The request body is at its end, or was given up.
@@ -52,7 +50,7 @@ impl Link {
         }
     }
 
-    /// Not a byte has come since the request was handed to hyper.
+    /// Not a byte has come since the request was handed to hyper. Asked before an answer came.
     pub(super) fn is_silent(&self) -> bool {
         self.received.get() == 0
     }
@@ -71,12 +69,48 @@ impl Link {
     }
 }
 
-/// The socket as hyper gets it: counts what comes in and ends a flood of interim responses, which
-/// hyper would swallow without end.
+/// The socket as hyper gets it: counts what comes in and ends what hyper would swallow without end,
+/// interim responses or a chunk's size that never ends.
+///
+/// An upstream that closes while it is sent a body may have answered before. So a write that finds
+/// nobody is no error here: what was answered is still to be read, and then the end is.
 #[derive(Debug)]
 pub(super) struct Watched {
-    pub(super) io: Stream,
-    pub(super) link: Rc<Link>,
+    io: Stream,
+    link: Rc<Link>,
+    /// The upstream reads no more.
+    deaf: bool,
+}
+
+impl Watched {
+    pub(super) const fn new(io: Stream, link: Rc<Link>) -> Self {
+        Self {
+            io,
+            link,
+            deaf: false,
+        }
+    }
+
+    /// The socket, as it is.
+    pub(super) fn into_inner(self) -> Stream {
+        self.io
+    }
+
+    /// `len` bytes count as written once nobody reads them.
+    fn written(&mut self, result: Poll<io::Result<usize>>, len: usize) -> Poll<io::Result<usize>> {
+        match result {
+            Poll::Ready(Err(error)) if is_closed(&error) => {
+                self.deaf = true;
+                Poll::Ready(Ok(len))
+            }
+            result => result,
+        }
+    }
+}
+
+fn is_closed(error: &io::Error) -> bool {
+    let closed = [io::ErrorKind::BrokenPipe, io::ErrorKind::ConnectionReset];
+    closed.contains(&error.kind())
 }
 
 impl AsyncRead for Watched {
@@ -86,7 +120,7 @@ impl AsyncRead for Watched {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        if self.link.waiting.get() && self.link.received.get() > MAX_BEFORE_ANSWER {
+        if self.link.received.get() > MAX_WITHOUT_PROGRESS {
             self.link.flooded.set(true);
             return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
@@ -105,7 +139,11 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        if self.deaf {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let result = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.written(result, buf.len())
     }
 
     fn poll_write_vectored(
@@ -113,7 +151,12 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
+        let len = bufs.iter().map(|buf| buf.len()).sum();
+        if self.deaf {
+            return Poll::Ready(Ok(len));
+        }
+        let result = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
+        self.written(result, len)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -121,7 +164,12 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        if self.deaf {
+            return Poll::Ready(Ok(()));
+        }
+        let result = Pin::new(&mut self.io).poll_flush(cx);
+        let result = result.map(|result| result.map(|()| 0));
+        self.written(result, 0).map(|result| result.map(drop))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -129,5 +177,6 @@ impl AsyncWrite for Watched {
     }
 }
 
-/// Interim responses before an answer, with what of the answer may come in the same read.
-const MAX_BEFORE_ANSWER: usize = 512 * 1024;
+/// What is no answer, with what of one may come in the same read: interim responses before it, the
+/// framing of its chunks. More than hyper reads ahead for a client that is slow.
+const MAX_WITHOUT_PROGRESS: usize = 512 * 1024;

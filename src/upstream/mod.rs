@@ -11,6 +11,7 @@ mod body;
 mod connection;
 mod dial;
 mod error;
+mod framing;
 mod health;
 mod link;
 mod names;

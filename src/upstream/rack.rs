@@ -237,6 +237,11 @@ impl<B: RequestBody> Lease<B> {
         });
     }
 
+    /// Something of the answer's body has come.
+    pub(super) fn progressed(&self) {
+        self.connection.link.progressed();
+    }
+
     /// The target's name, for messages.
     pub(super) fn name(&self) -> String {
         match &self.home {

@@ -13,8 +13,8 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Request, Response, StatusCode,
-    header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE},
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Version,
+    header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE},
     response,
 };
 use hyper::upgrade::OnUpgrade;
@@ -25,6 +25,7 @@ use super::{
     connection::{
         Connection, Driver, RequestBody, failed, handshake, prepare, protocol, too_slow, within,
     },
+    framing,
     pool::is_ours,
     rack::{Home, Lease, Tunnel},
     target::Targets,
@@ -90,8 +91,10 @@ impl<B: RequestBody> Pool<B> {
         let Some(answer) = within(answer, &link, timeouts.response).await else {
             return Err(too_slow(&name, timeouts.response));
         };
-        let response = answer.map_err(|error| failed(error, &name, &link).error)?;
+        let mut response = answer.map_err(|error| failed(error, &name, &link).error)?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+            link.progressed();
+            framing::settle(response.headers_mut()).map_err(|what| protocol(&name, what))?;
             let rest = async move {
                 match finished {
                     Some(result) => result,
@@ -105,7 +108,7 @@ impl<B: RequestBody> Pool<B> {
         }
         let (mut head, _) = response.into_parts();
         head.extensions.remove::<OnUpgrade>();
-        if !is_websocket(&head.headers, expected.as_deref()) {
+        if !is_websocket(&head, expected.as_deref()) {
             return Err(protocol(
                 &name,
                 "answers a WebSocket handshake with a wrong 101",
@@ -118,7 +121,7 @@ impl<B: RequestBody> Pool<B> {
         let parts = parts.map_err(closed)?;
         Ok(Upgraded::Switched {
             head,
-            io: parts.io.into_inner().io,
+            io: parts.io.into_inner().into_inner(),
             // A copy, since the original holds on to hyper's whole read buffer.
             early: Bytes::copy_from_slice(&parts.read_buf),
             tunnel,
@@ -148,12 +151,28 @@ where
     .await
 }
 
-fn is_websocket(headers: &HeaderMap, expected: Option<&str>) -> bool {
-    let upgrade = headers.get(UPGRADE).map(HeaderValue::as_bytes);
-    let accept = headers.get(SEC_WEBSOCKET_ACCEPT).map(HeaderValue::as_bytes);
-    upgrade.is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
+/// Whether a browser would take it for a WebSocket (RFC 6455 §4.1).
+fn is_websocket(head: &response::Parts, expected: Option<&str>) -> bool {
+    let upgrade = only(&head.headers, &UPGRADE);
+    let accept = only(&head.headers, &SEC_WEBSOCKET_ACCEPT);
+    let mut connection = head.headers.get_all(CONNECTION).iter();
+    head.version == Version::HTTP_11
+        && connection.any(names_upgrade)
+        && upgrade.is_some_and(|value| value.eq_ignore_ascii_case(b"websocket"))
         && accept.is_some()
         && accept == expected.map(str::as_bytes)
+}
+
+/// The value of a field that stands there once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut all = headers.get_all(name).iter();
+    let first = all.next()?;
+    all.next().is_none().then(|| first.as_bytes())
+}
+
+fn names_upgrade(line: &HeaderValue) -> bool {
+    let mut tokens = line.as_bytes().split(|byte| *byte == b',');
+    tokens.any(|token| token.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
 }
 
 /// The only right `Sec-WebSocket-Accept` for this key.
