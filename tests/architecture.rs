@@ -61,7 +61,7 @@ const MODULES: &[(&str, &str)] = &[
     ),
     (
         "listener",
-        "client config exchange gateway http runtime tcp telemetry tunnel upstream",
+        "client config exchange gateway http runtime secret tcp telemetry tunnel upstream",
     ),
     (
         "gateway",

@@ -18,12 +18,12 @@ use crate::{
     auth::Visitor,
     client::ClientAddr,
     http::gate::InFlight,
-    listener::{Conn, Ending, http2::Stream},
+    listener::{Conn, Ending, conn::PendingTunnel, http2::Stream},
     reject::Reject,
     route::RouteId,
     runtime::{OpenStream, Signal, View, Worker},
     telemetry::{RequestId, access::Record, meter},
-    tunnel::Stop,
+    tunnel::{Side, Stop},
     upstream,
 };
 
@@ -144,12 +144,21 @@ impl Exchange {
         self.tunnel.get().is_some()
     }
 
-    /// Writes the event that a tunnel opened.
-    pub fn tunnel_opened(&self, tunnel: upstream::Tunnel) {
+    /// Becomes a tunnel to `upstream`, which is left with who gives the answer to the client:
+    /// the connection, over HTTP/2 the stream. Writes the event that it opened.
+    pub fn becomes_tunnel(self: &Rc<Self>, upstream: Side<upstream::Io>, tunnel: upstream::Tunnel) {
         // Called once, by the gateway.
         drop(self.tunnel.set(tunnel));
         self.status.set(StatusCode::SWITCHING_PROTOCOLS.as_u16());
         self.log("tunnel opened", self.started.elapsed());
+        let tunnel = PendingTunnel {
+            exchange: Rc::clone(self),
+            upstream,
+        };
+        match &self.http2 {
+            None => self.conn.open_tunnel(tunnel),
+            Some(stream) => stream.open_tunnel(tunnel),
+        }
     }
 
     /// A person did something on it: moves the session's idle clock.

@@ -303,9 +303,13 @@ async fn serve_http1(
     }
 }
 
-async fn run_tunnel(client: Side<ClientStream>, pending: PendingTunnel) {
+/// Passes bytes until the tunnel ends, and notes on its exchange how many.
+pub(super) async fn run_tunnel<C: Stream>(client: Side<C>, pending: PendingTunnel) {
     let PendingTunnel { exchange, upstream } = pending;
-    let options = tunnel::Options::default();
+    let options = tunnel::Options {
+        write_timeout: exchange.worker().view().limits.download_timeout,
+        ..tunnel::Options::default()
+    };
     let stop = exchange.stop.raised();
     let summary = tunnel::relay(client, upstream, &options, stop, || exchange.person_acted()).await;
     exchange.bytes_in.set(summary.from_client);

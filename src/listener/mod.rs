@@ -6,7 +6,6 @@
 
 pub mod conn;
 pub mod http2;
-mod patient;
 mod proxy_protocol;
 pub mod self_signed;
 mod socket;
@@ -128,6 +127,7 @@ impl Bound {
                 tls: tls.as_ref().map(|tls| Arc::clone(&tls.config)),
                 proxy_protocol: listener.proxy_protocol,
                 redirect_https: listener.redirect_https,
+                http2_websocket: listener.http2_websocket,
             }),
             tls,
             socket,
@@ -194,6 +194,8 @@ pub struct Entry {
     pub proxy_protocol: bool,
     /// Whether its requests are only sent on to https.
     pub redirect_https: bool,
+    /// Whether a WebSocket may be opened on an HTTP/2 connection.
+    pub http2_websocket: bool,
 }
 
 impl Admission {

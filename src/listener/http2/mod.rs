@@ -1,11 +1,17 @@
-//! One HTTP/2 connection, and the tasks of its streams.
+//! One HTTP/2 connection.
 //!
-//! hyper knows no limits on progress here, so they are kept around it: on the socket ([`Patient`]),
+//! hyper knows no limits on progress here, so they are kept around it: on the socket ([`patient`]),
 //! on each stream whose client takes nothing ([`Stream`]), on the whole connection when nothing is
-//! under way. The body that a client sends has its own limit (`http/body.rs`). RFC 9113.
+//! under way. The body that a client sends has its own limit (`exchange/body.rs`). A stream may
+//! become a WebSocket (`websocket`, `tunnel`). RFC 9113, RFC 8441.
+
+mod patient;
+mod stream;
+mod tunnel;
+mod websocket;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     rc::Rc,
@@ -13,50 +19,26 @@ use std::{
     time::Duration,
 };
 
-use http::Request;
-use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use http::{Request, StatusCode};
+use hyper::{body::Incoming, server::conn::http2, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{ClientStream, Conn, Ending, conn::Answered, patient::Patient};
+pub use self::stream::Stream;
+use self::{patient::Patient, stream::StreamTasks};
+use super::{ClientStream, Conn, Ending, conn::Answered};
 use crate::{
     gateway,
     http::{gate, prefixed::Prefixed},
-    runtime::{Signal, Worker},
     telemetry::chain,
 };
-
-/// What the exchange on a stream and the stream's task tell each other.
-#[derive(Debug, Default)]
-pub struct Stream {
-    cut: Signal<()>,
-    /// Since when the client has not taken what it was given.
-    untaken_since: Cell<Option<Instant>>,
-}
-
-impl Stream {
-    /// Ends the stream with a reset, also when its client does not read.
-    pub fn cut(&self) {
-        self.cut.raise(());
-    }
-
-    /// Notes that a piece of the answer waits for the client to take it.
-    pub fn given(&self) {
-        self.untaken_since.set(Some(Instant::now()));
-    }
-
-    /// Notes that the client has taken what it was given.
-    pub fn taken(&self) {
-        self.untaken_since.set(None);
-    }
-}
 
 /// Serves until the connection ends.
 pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<ClientStream>) {
     let view = conn.worker.view();
     let limits = &view.limits;
     let (idle, download) = (limits.keep_alive_timeout, limits.download_timeout);
-    let next = Rc::new(RefCell::new(None));
+    let next = Next::default();
     let tasks = StreamTasks {
         worker: Rc::clone(&conn.worker),
         next: Rc::clone(&next),
@@ -73,13 +55,16 @@ pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<ClientStream>) {
         .initial_connection_window_size(STREAM_WINDOW * 8)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_ANSWERED);
+    if conn.entry().http2_websocket {
+        builder.enable_connect_protocol();
+    }
     let service = {
         let conn = Rc::clone(conn);
         service_fn(move |request| {
             let stream = Rc::new(Stream::default());
             // hyper hands over the task of this very stream next.
             next.replace(Some(Rc::clone(&stream)));
-            answer(Rc::clone(&conn), stream, request)
+            answer(Rc::clone(&conn), stream, Rc::clone(&next), request)
         })
     };
     let io = TokioIo::new(Patient::new(stream, download));
@@ -114,11 +99,31 @@ pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<ClientStream>) {
     }
 }
 
-async fn answer(conn: Rc<Conn>, stream: Rc<Stream>, request: Request<Incoming>) -> Answered {
-    let (parts, body) = request.into_parts();
+type Next = Rc<RefCell<Option<Rc<Stream>>>>;
+
+async fn answer(
+    conn: Rc<Conn>,
+    stream: Rc<Stream>,
+    next: Next,
+    request: Request<Incoming>,
+) -> Answered {
+    let (mut parts, body) = request.into_parts();
     let head = gate::check_h2(&parts, &conn.worker.view().gate_limits).map(|head| (head, None));
+    // hyper has one for every CONNECT.
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    let is_handshake = head.as_ref().is_ok_and(|(head, _)| head.upgrade);
+    if is_handshake {
+        stream.may_upgrade(upgrade);
+        websocket::ask(&mut parts);
+    }
     let request = Request::from_parts(parts, body);
-    Ok(gateway::handle(&conn, Some(stream), head, request).await)
+    let mut answer = gateway::handle(&conn, Some(Rc::clone(&stream)), head, request).await;
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        websocket::accepted(&mut answer);
+        // hyper hands over what sends on this very stream as soon as it has the answer.
+        next.replace(Some(stream));
+    }
+    Ok(answer)
 }
 
 /// When a connection without exchanges ends: asked to after a while, and cut when it does not go
@@ -167,43 +172,6 @@ impl Idle {
             std::task::ready!(self.sleep.as_mut().poll(cx));
         }
     }
-}
-
-/// Runs streams on the worker's own thread, each until it ends or is let go.
-#[derive(Clone)]
-struct StreamTasks {
-    worker: Rc<Worker>,
-    next: Rc<RefCell<Option<Rc<Stream>>>>,
-    download: Duration,
-}
-
-impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for StreamTasks {
-    fn execute(&self, future: F) {
-        let stream = self.next.take().unwrap_or_default();
-        self.worker.spawn(carry(future, stream, self.download));
-    }
-}
-
-/// Drops `future`, and with it resets the stream, when it is cut, or when the client has not taken
-/// what it was given for `limit`.
-async fn carry(future: impl Future<Output = ()>, stream: Rc<Stream>, limit: Duration) {
-    let mut future = pin!(future);
-    let mut late: Option<Pin<Box<Sleep>>> = None;
-    poll_fn(|cx| {
-        if future.as_mut().poll(cx).is_ready() || stream.cut.poll_above(None, cx).is_ready() {
-            return Poll::Ready(());
-        }
-        let Some(since) = stream.untaken_since.get() else {
-            return Poll::Pending;
-        };
-        let deadline = since + limit;
-        let late = late.get_or_insert_with(|| Box::pin(sleep(limit)));
-        if late.deadline() != deadline {
-            late.as_mut().reset(deadline);
-        }
-        late.as_mut().poll(cx)
-    })
-    .await;
 }
 
 const STREAMS: u32 = 256;
