@@ -206,7 +206,7 @@ async fn serve_stream(conn: &Rc<Conn>, mut socket: Socket, accepted: Instant) ->
         }
         if first.len() >= PREFACE.len() {
             drop(view);
-            http2::serve(conn, Prefixed::new(first, stream)).await;
+            http2::serve(conn, Prefixed::new(first, stream), accepted).await;
             return Ok(());
         }
     }

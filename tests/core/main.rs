@@ -11,10 +11,13 @@
 )]
 
 mod explain;
+mod floods;
+mod frames;
 mod http1;
 mod http2;
 mod lab;
 mod pages;
+
 mod stopping;
 mod tool;
 mod wire;

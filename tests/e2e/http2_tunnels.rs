@@ -1,4 +1,5 @@
-//! WebSocket over HTTP/2 (RFC 8441): the same gate, the same tool, another way to it (T21, T36, T46, T63, T79, T80, T84, T85).
+//! WebSocket over HTTP/2 (RFC 8441): the same gate, the same tool, another way to it (T21, T36, T46,
+//! T63, T79, T80, T84, T85).
 
 use std::{collections::HashSet, io::ErrorKind, time::Duration};
 

@@ -3,8 +3,10 @@
 //! hyper knows no limits on progress here, so they are kept around it: on the socket ([`patient`]),
 //! on each stream whose client takes nothing ([`Stream`]), on the whole connection when nothing is
 //! under way. The body that a client sends has its own limit (`exchange/body.rs`). A stream may
-//! become a WebSocket (`websocket`, `tunnel`). RFC 9113, RFC 8441.
+//! become a WebSocket (`websocket`, `tunnel`). What a hostile client could flood us with is bounded
+//! by h2, whose limits stand as it has them, and by the constants below. RFC 9113, RFC 8441.
 
+mod frames;
 mod patient;
 mod stream;
 mod tunnel;
@@ -33,8 +35,8 @@ use crate::{
     telemetry::chain,
 };
 
-/// Serves until the connection ends.
-pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<ClientStream>) {
+/// Serves until the connection ends. `accepted`: when it began.
+pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<ClientStream>, accepted: Instant) {
     let view = conn.worker.view();
     let limits = &view.limits;
     let (idle, download) = (limits.keep_alive_timeout, limits.download_timeout);
@@ -52,7 +54,7 @@ pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<ClientStream>) {
         .max_concurrent_streams(STREAMS)
         .max_send_buf_size(SEND_BUFFER)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(STREAM_WINDOW * 8)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_ANSWERED);
     if conn.entry().http2_websocket {
@@ -67,7 +69,8 @@ pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<ClientStream>) {
             answer(Rc::clone(&conn), stream, Rc::clone(&next), request)
         })
     };
-    let io = TokioIo::new(Patient::new(stream, download));
+    let header = (limits.header_timeout, accepted);
+    let io = TokioIo::new(Patient::new(stream, download, header));
     let mut http = pin!(builder.serve_connection(io, service));
     drop(view);
     let mut idle = Idle::new(idle, download);
@@ -175,8 +178,11 @@ impl Idle {
 }
 
 const STREAMS: u32 = 256;
-/// One unread upload must not stop the others: the connection's window is eight streams wide.
-const STREAM_WINDOW: u32 = 1024 * 1024;
+/// What one upload may have on its way to us unread: 10 MB/s at 50 ms there and back.
+const STREAM_WINDOW: u32 = 512 * 1024;
+/// One unread upload must not stop the others, so it is four streams wide; and it is the most that a
+/// client can make us keep of its bodies. A thousand clients with stalled uploads hold 2 GiB.
+const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
 /// What waits to be sent on one stream, besides the piece that the upstream gave last.
 const SEND_BUFFER: usize = 128 * 1024;
 /// A head of up to so many times `max_header_bytes` is read, to be refused by a page that says why;

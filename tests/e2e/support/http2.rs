@@ -9,7 +9,11 @@ use std::{
 };
 
 use bytes::{Buf, Bytes};
-use h2::{Reason, RecvStream, SendStream, client::SendRequest, ext::Protocol};
+use h2::{
+    Reason, RecvStream, SendStream,
+    client::{ResponseFuture, SendRequest},
+    ext::Protocol,
+};
 use http::{HeaderMap, Method, Request, StatusCode};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
@@ -113,11 +117,22 @@ impl Http2 {
         WebSocketStream::from_raw_socket(opened.io, Role::Client, Some(unlimited())).await
     }
 
-    async fn begin(&mut self, request: Request<()>, is_whole: bool) -> Opened {
-        let mut sender = within("a place for a stream", self.sender.clone().ready())
+    /// Sends a head; its answer to come, and what sends its body.
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<()>,
+        is_whole: bool,
+    ) -> (ResponseFuture, SendStream<Bytes>) {
+        let sender = within("a place for a stream", self.sender.clone().ready());
+        sender
             .await
-            .unwrap();
-        let (answer, send) = sender.send_request(request, is_whole).unwrap();
+            .unwrap()
+            .send_request(request, is_whole)
+            .unwrap()
+    }
+
+    async fn begin(&mut self, request: Request<()>, is_whole: bool) -> Opened {
+        let (answer, send) = self.send(request, is_whole).await;
         let (head, receive) = within("an answer", answer).await.unwrap().into_parts();
         Opened {
             status: head.status,
