@@ -51,6 +51,25 @@ fn what_a_client_can_make_us_keep_is_announced() {
 }
 
 #[test]
+fn an_extended_connect_that_was_not_offered_is_reset() {
+    // T21, RFC 8441 section 3
+    for (listener, offered) in [("", true), ("http2_websocket = false", false)] {
+        let lab = Lab::with("", listener);
+        let mut raw = Raw::open(&lab, &[]);
+        let fields = [head("CONNECT", OPEN, "/"), field(":protocol", "websocket")];
+        raw.send(frame(HEADERS, END_HEADERS, 1, &fields.concat()));
+        let kind = if offered { HEADERS } else { RST_STREAM };
+        let answer = raw.next_of(kind);
+        assert_eq!(answer.stream, 1);
+        if !offered {
+            assert_eq!(answer.payload, PROTOCOL_ERROR.to_be_bytes());
+        }
+        raw.get(3, OPEN, "/");
+        assert_eq!(raw.next_of(DATA).payload, b"hello");
+    }
+}
+
+#[test]
 fn rapid_resets_are_given_up() {
     // CVE-2023-44487
     let lab = Lab::start();

@@ -385,6 +385,27 @@ async fn the_end_of_a_session_is_said_and_ends_the_stream() {
 }
 
 #[tokio::test]
+async fn a_stop_is_said_too() {
+    // T91
+    let (tool, lab, _browser, mut client, cookie) = Bare::start().await;
+    let (opened, mut stream) = tool.tunnel(&mut client, &cookie).await;
+    let stopping = tokio::task::spawn_blocking(move || lab.stop());
+    let mut io = opened.io;
+    let mut frame = [0; 4];
+    let read = within("a close frame", io.read_exact(&mut frame)).await;
+    read.unwrap();
+    assert_eq!(frame[0], 0x88);
+    assert_eq!(frame[2..], 1001_u16.to_be_bytes());
+    assert_eq!(io.end().await, None);
+    let mut all = Vec::new();
+    within("the tool's end", stream.read_to_end(&mut all))
+        .await
+        .unwrap();
+    assert_eq!(all[0], 0x88);
+    within("the stop", stopping).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_client_that_does_not_read_holds_nothing_up() {
     // T36, and back-pressure
     let (tool, _lab, browser, mut client, cookie) = Bare::start().await;

@@ -73,14 +73,11 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for StreamTasks {
     fn execute(&self, future: F) {
         let stream = self.next.take().unwrap_or_default();
         // Taken out in any case: it holds the stream in its turn.
-        match (stream.tunnel.take(), stream.upgrade.take()) {
-            (Some(tunnel), Some(upgrade)) => {
+        match stream.tunnel.take().zip(stream.upgrade.take()) {
+            Some((tunnel, upgrade)) => {
                 self.worker.spawn(pass(upgrade, Box::pin(future), tunnel));
             }
-            (_, upgrade) => {
-                stream.may_upgrade(upgrade);
-                self.worker.spawn(carry(future, stream, self.download));
-            }
+            None => self.worker.spawn(carry(future, stream, self.download)),
         }
     }
 }
