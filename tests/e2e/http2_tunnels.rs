@@ -1,7 +1,7 @@
 //! WebSocket over HTTP/2 (RFC 8441): the same gate, the same tool, another way to it (T21, T36, T46,
 //! T63, T79, T80, T84, T85).
 
-use std::{collections::HashSet, io::ErrorKind, time::Duration};
+use std::{collections::HashSet, future::poll_fn, io::ErrorKind, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
@@ -288,6 +288,11 @@ const BARE: &str = "http://lab.test/bare";
 impl Bare {
     /// `ana`'s connection and cookie come with it.
     async fn start() -> (Self, Lab, Browser, Http2, String) {
+        Self::with("").await
+    }
+
+    /// With further configuration.
+    async fn with(config: &str) -> (Self, Lab, Browser, Http2, String) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let lab = Lab::builder()
             .config(&format!(
@@ -295,6 +300,7 @@ impl Bare {
                  upstream = \"http://{}\"",
                 listener.local_addr().unwrap()
             ))
+            .config(config)
             .start();
         let browser = lab.sign_in("ana").await;
         let cookie = browser.session_cookie(MAIN_HOST);
@@ -429,6 +435,23 @@ async fn a_client_that_does_not_read_holds_nothing_up() {
     timeout(GRACE, gone).await.expect("the tool is let go");
     // The reset does not wait behind what the client has not taken.
     assert_eq!(opened.io.end().await, Some(Reason::CANCEL));
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_for_long_is_let_go() {
+    let limits = "[limits]\ndownload_timeout = \"1s\"";
+    let (tool, _lab, _browser, mut client, cookie) = Bare::with(limits).await;
+    // More than is taken off the tool's hands, and little enough that only the end is still to come.
+    for size in [1_u32 << 20, 140 << 10] {
+        let (mut opened, mut stream) = tool.tunnel(&mut client, &cookie).await;
+        let header = [&b"\x82\x7f\0\0\0\0"[..], &size.to_be_bytes()].concat();
+        let frame = [header, vec![0; size as usize]].concat();
+        within("writing", stream.write_all(&frame)).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let reset = poll_fn(|cx| opened.io.send.poll_reset(cx));
+        let reason = within("a reset", reset).await.unwrap();
+        assert_eq!(reason, Reason::CANCEL, "{size}");
+    }
 }
 
 const NORMAL_CLOSE: &[u8] = b"\x88\x02\x03\xe8";
