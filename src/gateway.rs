@@ -36,7 +36,7 @@ use crate::{
         redirect::{Redirect, header_value},
         site::{Host, PublicUrl, authority},
     },
-    listener::{Conn, conn::PendingTunnel, http2::Stream},
+    listener::{Conn, http2::Stream},
     pages::{self, OwnRequest},
     policy::Permit,
     reject::{Asked, Reject},
@@ -77,24 +77,33 @@ pub async fn handle(
     });
     let upgrade = head.as_ref().is_ok_and(|head| head.upgrade);
     let request = Request::from_parts(parts, body);
-    let answer = match caught(route(&view, &exchange, head, request)).await {
+    let mut answer = match caught(route(&view, &exchange, head, request)).await {
         Ok(response) => response,
         Err(reject) => refuse(&view, &exchange, shown, &reject),
     };
-    exchange.status.set(answer.status().as_u16());
-    let mut answer = if exchange.http2().is_some() && exchange.method == Method::HEAD {
-        head_only(answer)
-    } else {
-        answer
-    }
-    .map(|body| body.of(exchange));
     if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-        // What follows an upgrade request was not scanned, and must not be read as HTTP.
-        answer
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        refuse_upgrade(&exchange, &mut answer);
     }
-    answer
+    exchange.status.set(answer.status().as_u16());
+    if exchange.http2().is_some() && exchange.method == Method::HEAD {
+        answer = head_only(answer);
+    }
+    answer.map(|body| body.of(exchange))
+}
+
+/// Sees to it that nothing is taken for a tunnel when a handshake was answered with anything but 101.
+fn refuse_upgrade(exchange: &Exchange, answer: &mut Response<ResponseBody>) {
+    if exchange.http2().is_none() {
+        // What follows an upgrade request was not scanned, and must not be read as HTTP.
+        let close = HeaderValue::from_static("close");
+        answer.headers_mut().insert(header::CONNECTION, close);
+    } else if answer.status().is_success() {
+        // Over HTTP/2 every success opens one (RFC 9110 §9.3.6). Whose answer is out of place?
+        *answer.status_mut() = match exchange.sent_to.get() {
+            None => StatusCode::BAD_REQUEST,
+            Some(_) => StatusCode::BAD_GATEWAY,
+        };
+    }
 }
 
 /// An answer to HEAD without its body: over HTTP/2 hyper would send that (RFC 9110 §9.3.2).
@@ -287,13 +296,7 @@ impl Asking<'_> {
                 early,
                 tunnel,
             } => {
-                exchange.tunnel_opened(tunnel);
-                let upstream = Side { io, early };
-                let tunnel = PendingTunnel {
-                    exchange: Rc::clone(exchange),
-                    upstream,
-                };
-                exchange.conn().open_tunnel(tunnel);
+                exchange.becomes_tunnel(Side { io, early }, tunnel);
                 rewrite::response(&route.rules, self.answered(None), &mut head);
                 Ok(Response::from_parts(head, ResponseBody::fixed("")))
             }

@@ -63,7 +63,7 @@ const MODULES: &[(&str, &str)] = &[
     ),
     (
         "listener",
-        "client config exchange gateway http runtime telemetry tunnel wire",
+        "client config exchange gateway http runtime secret telemetry tunnel wire",
     ),
     (
         "gateway",

@@ -43,6 +43,7 @@ pub(super) fn read(
         tls: None,
         proxy_protocol: table.value("proxy_protocol", false),
         redirect_https: table.value("redirect_https", false),
+        http2_websocket: table.value("http2_websocket", true),
     }))]
 }
 
@@ -103,6 +104,7 @@ fn one(
         tls: if has_tls { Some(tls?) } else { None },
         proxy_protocol,
         redirect_https,
+        http2_websocket: table.value("http2_websocket", true),
     })
 }
 

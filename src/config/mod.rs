@@ -105,6 +105,8 @@ pub struct Listener {
     pub proxy_protocol: bool,
     /// Whether requests are only sent on to the https address; never beside `tls`.
     pub redirect_https: bool,
+    /// Whether browsers may open a WebSocket on their HTTP/2 connection.
+    pub http2_websocket: bool,
 }
 
 /// Where a listener listens.

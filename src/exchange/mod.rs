@@ -18,7 +18,7 @@ use crate::{
     auth::Visitor,
     client::{self, ClientAddr},
     http::{gate::InFlight, site::Host},
-    listener::{Conn, Ending, http2::Stream},
+    listener::{Conn, Ending, conn::PendingTunnel, http2::Stream},
     reject::Reject,
     route::RouteId,
     runtime::{OpenStream, Signal, View, Worker},
@@ -28,8 +28,8 @@ use crate::{
         audit::{Alike, Event},
         meter,
     },
-    tunnel::{EndedBy, Stop},
-    upstream,
+    tunnel::{EndedBy, Side, Stop},
+    upstream, wire,
 };
 
 /// One request and its answer.
@@ -152,8 +152,9 @@ impl Exchange {
         self.tunnel.get().is_some()
     }
 
-    /// Writes the event that a tunnel opened.
-    pub fn tunnel_opened(&self, tunnel: upstream::Tunnel) {
+    /// Becomes a tunnel to `upstream`, which is left with who gives the answer to the client:
+    /// the connection, over HTTP/2 the stream. Writes the event that it opened.
+    pub fn becomes_tunnel(self: &Rc<Self>, upstream: Side<wire::Stream>, tunnel: upstream::Tunnel) {
         // Called once, by the gateway.
         drop(self.tunnel.set(tunnel));
         self.status.set(StatusCode::SWITCHING_PROTOCOLS.as_u16());
@@ -167,6 +168,14 @@ impl Exchange {
             client: self.client.get().ip(),
             request_id: self.id,
         });
+        let tunnel = PendingTunnel {
+            exchange: Rc::clone(self),
+            upstream,
+        };
+        match &self.http2 {
+            None => self.conn.open_tunnel(tunnel),
+            Some(stream) => stream.open_tunnel(tunnel),
+        }
     }
 
     /// Tells the audit log that policy or the cross-site rules refused it.

@@ -219,7 +219,7 @@ async fn serve_stream(conn: &Rc<Conn>, mut socket: Socket, accepted: Instant) ->
         if first.len() >= PREFACE.len() {
             drop(view);
             conn.worker.edge.borrow_mut().http2 += 1;
-            http2::serve(conn, Prefixed::new(first, stream)).await;
+            http2::serve(conn, Prefixed::new(first, stream), accepted).await;
             return Ok(());
         }
     }
@@ -321,9 +321,13 @@ async fn serve_http1(
     }
 }
 
-async fn run_tunnel(client: Side<Stream>, pending: PendingTunnel) {
+/// Passes bytes until the tunnel ends, and notes on its exchange how many.
+pub(super) async fn run_tunnel<C: tunnel::Stream>(client: Side<C>, pending: PendingTunnel) {
     let PendingTunnel { exchange, upstream } = pending;
-    let options = tunnel::Options::default();
+    let options = tunnel::Options {
+        write_timeout: exchange.worker().view().limits.download_timeout,
+        ..tunnel::Options::default()
+    };
     let stop = exchange.stop.raised();
     let summary = tunnel::relay(client, upstream, &options, stop, || exchange.person_acted()).await;
     exchange.bytes_in.set(summary.from_client);

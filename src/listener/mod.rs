@@ -6,7 +6,6 @@
 
 pub mod conn;
 pub mod http2;
-mod patient;
 mod proxy_protocol;
 pub mod self_signed;
 mod socket;
@@ -128,6 +127,7 @@ impl Bound {
                 proxy_protocol: listener.proxy_protocol,
                 redirect_https: listener.redirect_https,
                 refused: Seldom::default(),
+                http2_websocket: listener.http2_websocket,
             }),
             tls,
             socket,
@@ -203,6 +203,8 @@ pub struct Entry {
     pub redirect_https: bool,
     /// What is warned of when a connection is refused.
     pub refused: Seldom,
+    /// Whether a WebSocket may be opened on an HTTP/2 connection.
+    pub http2_websocket: bool,
 }
 
 impl Admission {

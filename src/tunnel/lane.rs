@@ -182,7 +182,11 @@ impl Lane {
             if self.phase == Phase::Ending {
                 // Shutting down flushes.
                 match Pin::new(&mut *to).poll_shutdown(cx) {
-                    Poll::Pending => return Ok(()),
+                    Poll::Pending => {
+                        // The receiver may not have taken what was written, over HTTP/2 or TLS.
+                        self.blocked_since.get_or_insert(now);
+                        return Ok(());
+                    }
                     Poll::Ready(result) => {
                         self.give_up();
                         return result.map_err(Broken::write);

@@ -11,6 +11,8 @@
 )]
 
 mod explain;
+mod floods;
+mod frames;
 mod http1;
 mod http2;
 mod lab;

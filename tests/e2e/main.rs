@@ -19,6 +19,8 @@ mod cross_site;
 mod errors;
 mod handover;
 mod header_rules;
+mod http2_limits;
+mod http2_tunnels;
 mod identity_headers;
 mod listeners;
 mod logs;

@@ -30,10 +30,10 @@ def start_labgate(tmp_path):
     """Starts labgate with a configuration; at the end it must stop in good order."""
     started = []
 
-    def start(config, **environment):
+    def start(config, listener="", **environment):
         home = tmp_path / f"labgate-{len(started)}"
         home.mkdir()
-        lab = Labgate.start(home, config, **environment)
+        lab = Labgate.start(home, config, listener, **environment)
         started.append(lab)
         return lab
 

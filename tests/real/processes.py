@@ -138,11 +138,15 @@ def run(*arguments, home, **environment):
 
 
 class Labgate(Process):
-    """`labgate serve` with the users `ana` and `bob` at `http://localhost:PORT`."""
+    """`labgate serve` with the users `ana` and `bob` at `http://localhost:PORT`.
 
-    def __init__(self, home, port, config, environment):
+    `listener` is further lines of its listener; one with `tls` makes it `https`.
+    """
+
+    def __init__(self, home, port, config, listener, environment):
         self.home, self.port = home, port
-        self.main = f"http://localhost:{port}"
+        self.scheme = "https" if "tls" in listener else "http"
+        self.main = f"{self.scheme}://localhost:{port}"
         path = home / "labgate.toml"
         path.write_text(
             f"""
@@ -152,6 +156,7 @@ state_dir = "{home / 'state'}"
 [[listener]]
 name = "public"
 address = "127.0.0.1:{port}"
+{listener}
 [limits]
 drain_timeout = "2s"
 [identity.local]
@@ -166,13 +171,13 @@ user = [
         super().__init__([BINARY, "serve", "-c", path], environment, home)
 
     @classmethod
-    def start(cls, home, config, **environment):
+    def start(cls, home, config, listener="", **environment):
         """Starts it on a free port; another one took it in the meantime: tries again."""
         (home / "state").mkdir(exist_ok=True)
         for _ in range(5):
-            lab = cls(home, free_port(), config, environment)
+            lab = cls(home, free_port(), config, listener, environment)
             try:
-                lab.line(r"labgate: listening on http://\S+ \(public\)")
+                lab.line(r"labgate: listening on https?://\S+ \(public\)")
                 return lab
             except AssertionError:
                 if "in use" not in lab.output:
@@ -181,7 +186,13 @@ user = [
 
     def host(self, name):
         """The address of the tool host `name`."""
-        return f"http://{name}.localhost:{self.port}"
+        return f"{self.scheme}://{name}.localhost:{self.port}"
+
+    def connections(self):
+        """How many clients' connections it has on its listener."""
+        connections = psutil.Process(self.child.pid).net_connections("tcp")
+        here = [c for c in connections if c.laddr.port == self.port and c.status == "ESTABLISHED"]
+        return len(here)
 
     def most_memory(self):
         """The most resident memory that it ever had, in bytes."""

@@ -2,6 +2,7 @@
 //! to look at before hyper does: what it hid or let pass is made up for here.
 
 use http::{HeaderName, Method, Version, header, request::Parts};
+use hyper::ext::Protocol;
 
 use super::{
     Body, Head, Limits, Refusal, TargetForm,
@@ -10,10 +11,13 @@ use super::{
     target::{Authority, check_path_and_query},
 };
 
-/// Judges one request. `CONNECT` and `TRACE` are refused in every form. A fragment in `:path` cannot
-/// be seen: it is gone when hyper hands the request over, so neither policy nor an upstream sees it.
+/// Judges one request. `TRACE` is refused, and a `CONNECT` in every form but a WebSocket handshake (RFC
+/// 8441 §5), which is one only where the server has said that it takes them. A fragment in `:path`
+/// cannot be seen: it is gone when hyper hands the request over, so neither policy nor an upstream
+/// sees it.
 pub fn check_h2(parts: &Parts, limits: &Limits) -> Result<Head, Refusal> {
-    if matches!(parts.method, Method::CONNECT | Method::TRACE) {
+    let upgrade = parts.method == Method::CONNECT;
+    if parts.method == Method::TRACE || (upgrade && !names_websocket(parts)) {
         return Err(Refusal::MethodNotAllowed);
     }
     if parts.method.as_str().len() > MAX_METHOD_BYTES {
@@ -48,19 +52,30 @@ pub fn check_h2(parts: &Parts, limits: &Limits) -> Result<Head, Refusal> {
         seen.see(name.as_str().as_bytes(), value, limits.max_headers)?;
     }
     check_authority(parts, &seen)?;
+    let body = match seen.content_length {
+        Some(0) => Body::Empty,
+        Some(_) if upgrade => {
+            return Err(Refusal::BadRequest("a websocket handshake has no body"));
+        }
+        Some(length) => Body::Length(length),
+        None if upgrade => Body::Empty,
+        None => Body::Unsized,
+    };
     Ok(Head {
         target: TargetForm::Origin,
         version: Version::HTTP_2,
-        body: match seen.content_length {
-            Some(0) => Body::Empty,
-            Some(length) => Body::Length(length),
-            None => Body::Unsized,
-        },
-        upgrade: false,
+        body,
+        upgrade,
         expect_continue: seen.expect_continue,
         closes: false,
         bytes,
     })
+}
+
+/// Exactly so written: it is a token of the registry, not a list.
+fn names_websocket(parts: &Parts) -> bool {
+    let protocol = parts.extensions.get::<Protocol>();
+    protocol.is_some_and(|protocol| protocol.as_ref() == b"websocket")
 }
 
 /// What the head would have as HTTP/1, and whether that is too much.

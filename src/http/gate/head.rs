@@ -22,7 +22,8 @@ pub struct Head {
     /// How the body is framed.
     pub body: Body,
     /// A WebSocket handshake: `GET` with `Upgrade: websocket` and `Connection: upgrade`. The gate
-    /// reads no further head after it, so answer 101, or anything with `Connection: close`.
+    /// reads no further head after it, so answer 101, or anything with `Connection: close`. Over
+    /// HTTP/2 a `CONNECT` with `:protocol` `websocket`.
     pub upgrade: bool,
     /// `Expect: 100-continue`.
     pub expect_continue: bool,

@@ -138,6 +138,15 @@ impl Lab {
         connection.response().await
     }
 
+    /// Bytes of memory that it has at the moment.
+    pub(crate) fn resident(&self) -> usize {
+        let path = format!("/proc/{}/status", self.server.child.id());
+        let status = fs::read_to_string(path).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kibibytes = line.unwrap().trim().strip_suffix(" kB").unwrap();
+        kibibytes.parse::<usize>().unwrap() << 10
+    }
+
     /// Everything that was printed and logged so far.
     pub(crate) fn output(&self) -> String {
         self.server.output.borrow().clone()

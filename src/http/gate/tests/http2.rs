@@ -1,6 +1,7 @@
 //! Requests as hyper makes them of HTTP/2.
 
 use http::{Method, Request, Version, request::Parts};
+use hyper::ext::Protocol;
 
 use super::{
     super::{Body, Refusal, TargetForm, check_h2},
@@ -134,6 +135,43 @@ fn what_http1_refuses_is_refused() {
         let refusal = check_h2(&parts, &limits()).expect_err(why);
         assert_eq!(refusal.status().as_u16(), status, "{why}: {refusal:?}");
     }
+}
+
+fn connect(uri: &str, protocol: &'static str, fields: &[(&str, &str)]) -> Parts {
+    let mut connect = parts(uri, fields);
+    connect.method = Method::CONNECT;
+    connect.extensions.insert(Protocol::from_static(protocol));
+    connect
+}
+
+#[test]
+fn of_all_extended_connects_a_websocket_handshake_passes() {
+    // T21, RFC 8441 section 5
+    let head = check_h2(&connect("https://x/a?b", "websocket", &[]), &limits()).unwrap();
+    assert!(head.upgrade);
+    assert_eq!((head.body, head.target), (Body::Empty, TargetForm::Origin));
+    let empty = connect("https://x/", "websocket", &[("content-length", "0")]);
+    assert!(check_h2(&empty, &limits()).is_ok());
+    for protocol in ["connect-udp", "connect-ip", "WebSocket", "websocket,x", ""] {
+        let refusal = check_h2(&connect("https://x/", protocol, &[]), &limits());
+        let status = refusal.expect_err(protocol).status();
+        assert_eq!(status.as_u16(), 405, "{protocol}");
+    }
+    let wrong = [
+        ("https://x/", ("content-length", "5")),
+        ("https://x/", ("upgrade", "websocket")),
+        ("https://x/", ("host", "y")),
+        ("https://x/..\\admin", ("a", "b")),
+    ];
+    for (uri, field) in wrong {
+        let refusal = check_h2(&connect(uri, "websocket", &[field]), &limits());
+        let status = refusal.expect_err(field.0).status();
+        assert_eq!(status.as_u16(), 400, "{uri} {field:?}");
+    }
+    // Only a CONNECT can be one.
+    let mut get = connect("https://x/", "websocket", &[]);
+    get.method = Method::GET;
+    assert!(!check_h2(&get, &limits()).unwrap().upgrade);
 }
 
 #[test]

@@ -1,11 +1,19 @@
-//! One HTTP/2 connection, and the tasks of its streams.
+//! One HTTP/2 connection.
 //!
-//! hyper knows no limits on progress here, so they are kept around it: on the socket ([`Patient`]),
+//! hyper knows no limits on progress here, so they are kept around it: on the socket ([`patient`]),
 //! on each stream whose client takes nothing ([`Stream`]), on the whole connection when nothing is
-//! under way. The body that a client sends has its own limit (`http/body.rs`). RFC 9113.
+//! under way. The body that a client sends has its own limit (`exchange/body.rs`). A stream may
+//! become a WebSocket (`websocket`, `tunnel`). What a hostile client could flood us with is bounded
+//! by h2, whose limits stand as it has them, and by the constants below. RFC 9113, RFC 8441.
+
+mod frames;
+mod patient;
+mod stream;
+mod tunnel;
+mod websocket;
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     future::{Future, poll_fn},
     pin::{Pin, pin},
     rc::Rc,
@@ -13,51 +21,27 @@ use std::{
     time::Duration,
 };
 
-use http::Request;
-use hyper::{body::Incoming, server::conn::http2, service::service_fn};
+use http::{Request, StatusCode};
+use hyper::{body::Incoming, server::conn::http2, service::service_fn, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Conn, Ending, conn::Answered, patient::Patient};
+pub use self::stream::Stream;
+use self::{patient::Patient, stream::StreamTasks};
+use super::{Conn, Ending, conn::Answered};
 use crate::{
     gateway,
     http::{gate, prefixed::Prefixed},
-    runtime::{Signal, Worker},
     telemetry::chain,
     wire,
 };
 
-/// What the exchange on a stream and the stream's task tell each other.
-#[derive(Debug, Default)]
-pub struct Stream {
-    cut: Signal<()>,
-    /// Since when the client has not taken what it was given.
-    untaken_since: Cell<Option<Instant>>,
-}
-
-impl Stream {
-    /// Ends the stream with a reset, also when its client does not read.
-    pub fn cut(&self) {
-        self.cut.raise(());
-    }
-
-    /// Notes that a piece of the answer waits for the client to take it.
-    pub fn given(&self) {
-        self.untaken_since.set(Some(Instant::now()));
-    }
-
-    /// Notes that the client has taken what it was given.
-    pub fn taken(&self) {
-        self.untaken_since.set(None);
-    }
-}
-
-/// Serves until the connection ends.
-pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<wire::Stream>) {
+/// Serves until the connection ends. `accepted`: when it began.
+pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<wire::Stream>, accepted: Instant) {
     let view = conn.worker.view();
     let limits = &view.limits;
     let (idle, download) = (limits.keep_alive_timeout, limits.download_timeout);
-    let next = Rc::new(RefCell::new(None));
+    let next = Next::default();
     let tasks = StreamTasks {
         worker: Rc::clone(&conn.worker),
         next: Rc::clone(&next),
@@ -71,19 +55,23 @@ pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<wire::Stream>) {
         .max_concurrent_streams(STREAMS)
         .max_send_buf_size(SEND_BUFFER)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(STREAM_WINDOW * 8)
+        .initial_connection_window_size(CONNECTION_WINDOW)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_ANSWERED);
+    if conn.entry().http2_websocket {
+        builder.enable_connect_protocol();
+    }
     let service = {
         let conn = Rc::clone(conn);
         service_fn(move |request| {
             let stream = Rc::new(Stream::default());
             // hyper hands over the task of this very stream next.
             next.replace(Some(Rc::clone(&stream)));
-            answer(Rc::clone(&conn), stream, request)
+            answer(Rc::clone(&conn), stream, Rc::clone(&next), request)
         })
     };
-    let io = TokioIo::new(Patient::new(stream, download));
+    let header = (limits.header_timeout, accepted);
+    let io = TokioIo::new(Patient::new(stream, download, header));
     let mut http = pin!(builder.serve_connection(io, service));
     drop(view);
     let mut idle = Idle::new(idle, download);
@@ -115,11 +103,31 @@ pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<wire::Stream>) {
     }
 }
 
-async fn answer(conn: Rc<Conn>, stream: Rc<Stream>, request: Request<Incoming>) -> Answered {
-    let (parts, body) = request.into_parts();
+type Next = Rc<RefCell<Option<Rc<Stream>>>>;
+
+async fn answer(
+    conn: Rc<Conn>,
+    stream: Rc<Stream>,
+    next: Next,
+    request: Request<Incoming>,
+) -> Answered {
+    let (mut parts, body) = request.into_parts();
     let head = gate::check_h2(&parts, &conn.worker.view().gate_limits).map(|head| (head, None));
+    // hyper has one for every CONNECT.
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    let is_handshake = head.as_ref().is_ok_and(|(head, _)| head.upgrade);
+    if is_handshake {
+        stream.may_upgrade(upgrade);
+        websocket::ask(&mut parts);
+    }
     let request = Request::from_parts(parts, body);
-    Ok(gateway::handle(&conn, Some(stream), head, request).await)
+    let mut answer = gateway::handle(&conn, Some(Rc::clone(&stream)), head, request).await;
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        websocket::accepted(&mut answer);
+        // hyper hands over what sends on this very stream as soon as it has the answer.
+        next.replace(Some(stream));
+    }
+    Ok(answer)
 }
 
 /// When a connection without exchanges ends: asked to after a while, and cut when it does not go
@@ -170,46 +178,12 @@ impl Idle {
     }
 }
 
-/// Runs streams on the worker's own thread, each until it ends or is let go.
-#[derive(Clone)]
-struct StreamTasks {
-    worker: Rc<Worker>,
-    next: Rc<RefCell<Option<Rc<Stream>>>>,
-    download: Duration,
-}
-
-impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for StreamTasks {
-    fn execute(&self, future: F) {
-        let stream = self.next.take().unwrap_or_default();
-        self.worker.spawn(carry(future, stream, self.download));
-    }
-}
-
-/// Drops `future`, and with it resets the stream, when it is cut, or when the client has not taken
-/// what it was given for `limit`.
-async fn carry(future: impl Future<Output = ()>, stream: Rc<Stream>, limit: Duration) {
-    let mut future = pin!(future);
-    let mut late: Option<Pin<Box<Sleep>>> = None;
-    poll_fn(|cx| {
-        if future.as_mut().poll(cx).is_ready() || stream.cut.poll_above(None, cx).is_ready() {
-            return Poll::Ready(());
-        }
-        let Some(since) = stream.untaken_since.get() else {
-            return Poll::Pending;
-        };
-        let deadline = since + limit;
-        let late = late.get_or_insert_with(|| Box::pin(sleep(limit)));
-        if late.deadline() != deadline {
-            late.as_mut().reset(deadline);
-        }
-        late.as_mut().poll(cx)
-    })
-    .await;
-}
-
 const STREAMS: u32 = 256;
-/// One unread upload must not stop the others: the connection's window is eight streams wide.
-const STREAM_WINDOW: u32 = 1024 * 1024;
+/// What one upload may have on its way to us unread: 10 MB/s at 50 ms there and back.
+const STREAM_WINDOW: u32 = 512 * 1024;
+/// One unread upload must not stop the others, so it is four streams wide; and it is the most that a
+/// client can make us keep of its bodies. A thousand clients with stalled uploads hold 2 GiB.
+const CONNECTION_WINDOW: u32 = 4 * STREAM_WINDOW;
 /// What waits to be sent on one stream, besides the piece that the upstream gave last.
 const SEND_BUFFER: usize = 128 * 1024;
 /// A head of up to so many times `max_header_bytes` is read, to be refused by a page that says why;
