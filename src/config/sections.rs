@@ -40,7 +40,7 @@ pub(super) fn read(root: &mut Section<'_, '_>) -> Option<Config> {
     });
     let routes = route::read(root, &server.public_url.host, &limits, &listeners);
     let ui = root.section("ui", ui);
-    warn_about_plain_https(root, (&server.public_url, origin), &listeners, &trust);
+    warn_about_plain_http(root, (&server.public_url, origin), &listeners, &trust);
     Some(Config {
         server,
         listeners: listeners.into_iter().collect::<Option<_>>()?,
@@ -174,8 +174,9 @@ fn ui(table: &mut Section<'_, '_>) -> Ui {
 }
 
 /// Cookies of an https site are not sent over plain HTTP; without TLS here and without a proxy to
-/// believe, every request looks plain.
-fn warn_about_plain_https(
+/// believe, every request looks plain. On a plain site whoever is on the way reads passwords and
+/// cookies, which have no `Secure` there (SECURITY T40).
+fn warn_about_plain_http(
     root: &mut Section<'_, '_>,
     (public_url, origin): (&PublicUrl, Origin),
     listeners: &[Option<Listener>],
@@ -187,6 +188,13 @@ fn warn_about_plain_https(
             origin,
             "server.public_url",
             "is https, but no listener has tls and trust.proxies names nobody who ends it before us",
+        );
+    }
+    if !public_url.https && !public_url.is_loopback() {
+        root.warn(
+            origin,
+            "server.public_url",
+            "is plain http: passwords and cookies are not encrypted on their way",
         );
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Lab {
     pub(crate) server: Server,
     pub(crate) address: SocketAddr,
     pub(crate) tool: Tool,
+    /// The server's, which stands still unless it is moved.
+    pub(crate) clock: Clock,
     _state: tempfile::TempDir,
 }
 
@@ -73,8 +75,9 @@ access = "signed-in"
             upstream = tool.address,
         );
         let config = parse_str(&config).unwrap_or_else(|problems| panic!("{problems}"));
+        let clock = Clock::manual(Clock::default().now());
         let options = Options {
-            clock: Clock::default(),
+            clock: clock.clone(),
             log_format: Format::Json,
             access_log: None,
         };
@@ -84,6 +87,7 @@ access = "signed-in"
             server,
             address,
             tool,
+            clock,
             _state: state,
         }
     }

@@ -14,7 +14,10 @@
 
 mod admin;
 mod cross_site;
+mod endings;
 mod errors;
+mod forged;
+mod guessing;
 mod handover;
 mod header_rules;
 mod identity_headers;
@@ -23,8 +26,12 @@ mod logs;
 mod passwords;
 mod paths;
 mod protocol;
+mod quickstart;
 mod returns;
+mod rules;
 mod sessions;
 mod support;
+mod tabs;
+mod tls_site;
 mod tunnels;
 mod upstreams;

@@ -14,8 +14,9 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio::sync::watch;
 
-use super::{Browser, DEADLINE, Origin, raw::Connection};
+use super::{Browser, DEADLINE, Origin, raw::Connection, within};
 
 /// The main address of every lab.
 pub(crate) const MAIN: &str = "http://lab.test";
@@ -34,7 +35,7 @@ pub(crate) const PASSWORD: &str = "correct horse battery";
 pub(crate) struct Lab {
     server: Server,
     /// Configuration and state; goes after the server.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What a lab will be.
@@ -51,6 +52,8 @@ struct Server {
     /// What each listener, by name, says of itself: `127.0.0.1:8000` or `unix:/path`.
     addresses: HashMap<String, String>,
     output: Output,
+    /// Changes with each line of output.
+    said: watch::Receiver<()>,
     /// Disconnected when its output and its log have ended.
     ended: mpsc::Receiver<()>,
 }
@@ -129,6 +132,44 @@ impl Lab {
     /// Everything that was printed and logged so far.
     pub(crate) fn output(&self) -> String {
         self.server.output.lock().unwrap().clone()
+    }
+
+    /// Waits until `text` stands in its output `count` times.
+    pub(crate) async fn says(&self, text: &str, count: usize) {
+        let mut said = self.server.said.clone();
+        within(text, async {
+            while self.output().matches(text).count() < count {
+                said.changed().await.expect("it still runs");
+            }
+        })
+        .await;
+    }
+
+    /// Edits its files, `labgate.toml` (with the routes) and `further.toml`, and has them read again.
+    pub(crate) async fn reload(&self, edit: impl Fn(&str) -> String) {
+        const DONE: &str = "configuration reloaded";
+        let done = self.output().matches(DONE).count();
+        for name in ["labgate.toml", "further.toml"] {
+            let path = self.folder.path().join(name);
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(path, edit(&text)).unwrap();
+        }
+        self.signal(Signal::HUP);
+        self.says(DONE, done + 1).await;
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.server.pid(), signal).unwrap();
+    }
+
+    /// Its resident memory, bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let pid = self.server.pid().as_raw_nonzero();
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kib.unwrap().parse::<u64>().unwrap() * 1024
     }
 
     /// Stops it, and looks at what it leaves in its folder.
@@ -240,7 +281,7 @@ user = [
         let server = Server::start(command, listeners);
         Lab {
             server,
-            _folder: self.folder,
+            folder: self.folder,
         }
     }
 }
@@ -262,6 +303,9 @@ impl Server {
         let mut child = command.spawn().expect("the binary starts");
         let output = Output::default();
         let (lines, printed) = mpsc::channel();
+        let (tell, said) = watch::channel(());
+        let tell = Arc::new(tell);
+        let told = tell.clone();
         // Never sent on: it is over when both readers have dropped their end.
         let (end, ended) = mpsc::channel::<()>();
         let open = end.clone();
@@ -270,6 +314,7 @@ impl Server {
         thread::spawn(move || {
             for line in stdout.lines().map_while(Result::ok) {
                 *copy.lock().unwrap() += &format!("{line}\n");
+                told.send_replace(());
                 drop(lines.send(line));
             }
             drop(end);
@@ -279,6 +324,7 @@ impl Server {
         thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
                 *copy.lock().unwrap() += &format!("{line}\n");
+                tell.send_replace(());
             }
             drop(open);
         });
@@ -286,6 +332,7 @@ impl Server {
             child,
             addresses: HashMap::new(),
             output,
+            said,
             ended,
         };
         while server.addresses.len() < listeners {
@@ -297,10 +344,13 @@ impl Server {
         server
     }
 
+    fn pid(&self) -> Pid {
+        let pid = i32::try_from(self.child.id()).ok();
+        pid.and_then(Pid::from_raw).unwrap()
+    }
+
     fn stop(&mut self) {
-        if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
-            kill_process(pid, Signal::TERM).unwrap_or_default();
-        }
+        kill_process(self.pid(), Signal::TERM).unwrap_or_default();
         // All that it printed and logged is read by then.
         if self.ended.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
             drop(self.child.kill());
