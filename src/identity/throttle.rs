@@ -1,11 +1,14 @@
 //! Slows down whoever guesses passwords, and locks nobody out.
 //!
 //! Failed attempts are counted per address and name, and per address over all names (one password
-//! tried on many users). Ten are free; after that each failure doubles the time before the next
-//! attempt is looked at. The real user, from elsewhere, notices nothing. In memory and bounded.
+//! tried on many users). Ten are free, and one more every three minutes; after that each failure
+//! doubles the time before the next attempt is looked at. The real user, from elsewhere, notices
+//! nothing. Who signed in from an address before is not held up by what others do there: an office,
+//! or everybody behind a proxy that `trust.proxies` does not name, has one address. In memory and
+//! bounded.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::Hash,
     net::IpAddr,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -63,8 +66,10 @@ impl Throttle {
         let now = self.clock.now();
         let mut counts = self.counts();
         let pair = (address, name);
-        let wait = counts.pairs.wait(&pair, now);
-        let wait = wait.max(counts.addresses.wait(&address, now));
+        let mut wait = counts.pairs.wait(&pair, now);
+        if !counts.familiar.contains(&pair) {
+            wait = wait.max(counts.addresses.wait(&address, now));
+        }
         if !wait.is_zero() {
             return Err(TryLater(wait));
         }
@@ -86,9 +91,12 @@ impl Throttle {
 impl Attempt<'_> {
     /// The password was right: the failures before it were this person's slips, and are forgotten.
     pub fn succeeded(self) {
+        let now = self.throttle.clock.now();
         let mut counts = self.throttle.counts();
-        let slips = counts.pairs.forget(&(self.address, self.name));
+        let pair = (self.address, self.name);
+        let slips = counts.pairs.forget(&pair, now);
         counts.addresses.take_back(&self.address, slips);
+        counts.remember(pair);
     }
 
     /// Nothing was checked, since we were busy: the attempt does not count.
@@ -99,10 +107,25 @@ impl Attempt<'_> {
     }
 }
 
+/// Somebody at an address.
+type Pair = (IpAddr, String);
+
 #[derive(Debug, Default)]
 struct Counts {
-    pairs: Table<(IpAddr, String)>,
+    pairs: Table<Pair>,
     addresses: Table<IpAddr>,
+    /// Who has signed in from where.
+    familiar: HashSet<Pair>,
+}
+
+impl Counts {
+    fn remember(&mut self, pair: Pair) {
+        if self.familiar.len() >= MAX_ENTRIES && !self.familiar.contains(&pair) {
+            // All start afresh, which is no more than the delay of others' slips.
+            self.familiar.clear();
+        }
+        self.familiar.insert(pair);
+    }
 }
 
 #[derive(Debug)]
@@ -133,6 +156,16 @@ impl Failures {
     fn is_forgotten(&self, now: Timestamp) -> bool {
         now.since(self.last) >= FORGET_AFTER
     }
+
+    /// How many still count.
+    fn left(&self, now: Timestamp) -> u32 {
+        if self.is_forgotten(now) {
+            return 0;
+        }
+        let forgiven = now.since(self.last).as_secs() / FORGIVE_EVERY.as_secs();
+        self.count
+            .saturating_sub(u32::try_from(forgiven).unwrap_or(u32::MAX))
+    }
 }
 
 impl<K: Clone + Eq + Hash> Table<K> {
@@ -153,15 +186,12 @@ impl<K: Clone + Eq + Hash> Table<K> {
             last: now,
         };
         let entry = self.0.entry(key).or_insert(fresh);
-        if entry.is_forgotten(now) {
-            *entry = fresh;
-        }
-        entry.count = entry.count.saturating_add(1);
+        entry.count = entry.left(now).saturating_add(1);
         entry.last = now;
     }
 
-    fn forget(&mut self, key: &K) -> u32 {
-        self.0.remove(key).map_or(0, |failures| failures.count)
+    fn forget(&mut self, key: &K, now: Timestamp) -> u32 {
+        self.0.remove(key).map_or(0, |failures| failures.left(now))
     }
 
     fn take_back(&mut self, key: &K, count: u32) {
@@ -204,6 +234,8 @@ const FREE: u32 = 10;
 const FIRST_DELAY: Duration = Duration::from_secs(1);
 /// Slow enough for guessing, short enough for the colleague behind the same address.
 const MAX_DELAY: Duration = Duration::from_secs(5 * 60);
+/// What a person may get wrong for ever, without being slowed.
+const FORGIVE_EVERY: Duration = Duration::from_secs(3 * 60);
 const FORGET_AFTER: Duration = Duration::from_secs(30 * 60);
 const MAX_ENTRIES: usize = 10_000;
 const MAX_NAME_CHARS: usize = 256;
@@ -233,7 +265,8 @@ mod tests {
         for _ in 0..10 {
             fail(&throttle, "192.0.2.1", "ana").unwrap();
         }
-        for delay in [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300] {
+        // While one waits that long, one failure is forgiven.
+        for delay in [1, 2, 4, 8, 16, 32, 64, 128, 256, 256, 256] {
             let delay = Duration::from_secs(delay);
             assert_eq!(fail(&throttle, "192.0.2.1", "ana"), Err(TryLater(delay)));
             clock.advance(delay);
@@ -285,6 +318,52 @@ mod tests {
     }
 
     #[test]
+    fn an_office_that_slips_now_and_then_is_never_slowed() {
+        let (throttle, clock) = throttle();
+        for number in 0..100 {
+            fail(&throttle, "192.0.2.1", &format!("user{number}")).unwrap();
+            clock.advance(Duration::from_secs(20 * 60));
+        }
+    }
+
+    #[test]
+    fn who_signed_in_there_before_is_not_held_up_by_others() {
+        let (throttle, clock) = throttle();
+        let there = address("192.0.2.1");
+        throttle.attempt(there, "ana").unwrap().succeeded();
+        // A robot behind the same proxy, as fast as it may be.
+        for number in 0..40 {
+            if let Err(TryLater(wait)) = fail(&throttle, "192.0.2.1", &format!("u{number}")) {
+                clock.advance(wait);
+            }
+        }
+        while fail(&throttle, "192.0.2.1", "root").is_ok() {}
+        assert!(fail(&throttle, "192.0.2.1", "bob").is_err());
+        throttle.attempt(there, "Ana").unwrap().succeeded();
+        // But her own count is as everybody's.
+        for _ in 0..10 {
+            fail(&throttle, "192.0.2.1", "ana").unwrap();
+        }
+        assert!(fail(&throttle, "192.0.2.1", "ana").is_err());
+        assert!(fail(&throttle, "192.0.2.2", "ana").is_ok(), "elsewhere");
+    }
+
+    #[test]
+    fn old_slips_of_ones_own_pay_for_no_guesses_at_others() {
+        let (throttle, clock) = throttle();
+        let there = address("192.0.2.1");
+        for _ in 0..9 {
+            fail(&throttle, "192.0.2.1", "mallory").unwrap();
+        }
+        clock.advance(FORGET_AFTER);
+        for number in 0..9 {
+            fail(&throttle, "192.0.2.1", &format!("user{number}")).unwrap();
+        }
+        throttle.attempt(there, "mallory").unwrap().succeeded();
+        assert_eq!(throttle.counts().addresses.0[&there].count, 9);
+    }
+
+    #[test]
     fn attempts_at_once_count_before_they_are_decided() {
         let (throttle, _) = throttle();
         let open: Vec<_> = (0..10)
@@ -326,7 +405,13 @@ mod tests {
             let from = Ipv6Addr::from_bits((number as u128) << 64);
             throttle.attempt(from.into(), "ana").map(drop).unwrap();
         }
+        for number in 0..=MAX_ENTRIES {
+            let from = Ipv6Addr::from_bits((number as u128) << 64);
+            let pair = (from.into(), "ana".to_owned());
+            throttle.counts().remember(pair);
+        }
         let counts = throttle.counts();
+        assert_eq!(counts.familiar.len(), 1);
         assert!(counts.pairs.0.len() <= MAX_ENTRIES);
         assert!(counts.addresses.0.len() <= MAX_ENTRIES);
     }

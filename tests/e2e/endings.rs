@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{
     Answer, Browser, GRACE, Lab, Origin, Request,
     browser::WebSocket,
-    lab::{MAIN, MAIN_HOST, OPEN, TOOL},
+    lab::{MAIN, MAIN_HOST, OPEN, PASSWORD, TOOL},
     within,
 };
 
@@ -178,4 +178,118 @@ async fn a_stop_lets_finish_what_is_under_way_and_ends_tunnels_at_its_limit() {
     assert!(begun.elapsed().as_secs() >= 2, "{:?}", begun.elapsed());
     let output = lab.stop();
     assert!(output.contains("\"status\":200"), "{output}");
+}
+
+async fn who_am_i(lab: &Lab, cookie: &str) -> u16 {
+    let head =
+        format!("GET /.labgate/whoami HTTP/1.1\r\nhost: lab.test\r\ncookie: {cookie}\r\n\r\n");
+    lab.raw(head).await.status
+}
+
+#[tokio::test]
+async fn a_reload_with_another_password_ends_the_sessions_that_the_old_one_began() {
+    // T37
+    let origin = Origin::ok().await;
+    let lab = Lab::with_tool(&origin);
+    let (ana, bob) = (lab.at_tool("ana").await, lab.at_tool("bob").await);
+    let [anas, bobs] = [&ana, &bob].map(|browser| browser.session_cookie(MAIN_HOST));
+    let mut socket = ana.websocket(TOOL).await.unwrap();
+
+    lab.reload(str::to_owned).await;
+    assert_eq!(who_am_i(&lab, &anas).await, 200, "nothing has changed");
+    assert!(echoes(&mut socket).await);
+
+    let old = "password = { env = \"PASSWORD\" }, groups";
+    let new = "password = \"a different horse\", groups";
+    lab.reload(|text| text.replace(old, new)).await;
+
+    assert_eq!(closes(&mut socket).await, Some(1008));
+    assert_eq!(who_am_i(&lab, &anas).await, 401);
+    assert_eq!(who_am_i(&lab, &bobs).await, 200, "his is the old one still");
+    let url = format!("{MAIN}/.labgate/sign-in");
+    for (password, status) in [(PASSWORD, 401), ("a different horse", 303)] {
+        let answer = lab.browser().submit_sign_in(&url, "ana", password).await;
+        assert_eq!(answer.status, status, "{password}");
+    }
+}
+
+fn htpasswd(lab: &std::path::Path, users: &[(&str, &str, u32)]) {
+    let line = |(name, password, cost): &(&str, &str, u32)| {
+        format!("{name}:{}\n", bcrypt::hash(password, *cost).unwrap())
+    };
+    let lines: String = users.iter().map(line).collect();
+    std::fs::write(lab.join("users"), lines).unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_hash_in_the_htpasswd_file_ends_that_users_sessions_at_a_reload() {
+    // T37
+    let lab = Lab::builder().config("identity.local.htpasswd = \"users\"");
+    htpasswd(lab.folder(), &[("hal", PASSWORD, 5), ("ivy", PASSWORD, 5)]);
+    let file = lab.folder().join("users");
+    let lab = lab.start();
+    let (hal, ivy) = (lab.sign_in("hal").await, lab.sign_in("ivy").await);
+    let [hals, ivys] = [&hal, &ivy].map(|browser| browser.session_cookie(MAIN_HOST));
+
+    lab.reload(str::to_owned).await;
+    for cookie in [&hals, &ivys] {
+        assert_eq!(who_am_i(&lab, cookie).await, 200, "nothing has changed");
+    }
+    let text = std::fs::read_to_string(&file).unwrap();
+    let ivys_line = text.lines().nth(1).unwrap();
+    let hash = bcrypt::hash("another one", 5).unwrap();
+    std::fs::write(&file, format!("hal:{hash}\n{ivys_line}\n")).unwrap();
+    lab.reload(str::to_owned).await;
+
+    let ended = async {
+        while who_am_i(&lab, &hals).await == 200 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(GRACE, ended).await.expect("it ends");
+    assert_eq!(who_am_i(&lab, &ivys).await, 200);
+}
+
+#[tokio::test]
+async fn a_sign_in_on_its_way_does_not_outlive_a_password_that_is_changed_meanwhile() {
+    // T37: the old password is being checked while it stops being the password.
+    let lab = Lab::builder().config("identity.local.htpasswd = \"users\"");
+    htpasswd(lab.folder(), &[("hal", PASSWORD, 5)]);
+    let (file, folder) = (lab.folder().join("users"), lab.folder().to_owned());
+    // Some seconds of work in a test's build.
+    htpasswd(&folder, &[("hal", PASSWORD, 12)]);
+    let lab = lab.start();
+    let browser = lab.browser();
+    let url = format!("{MAIN}/.labgate/sign-in");
+    let page = browser.navigate(&url).await;
+    let mut form = crate::support::browser::hidden_fields(&page.text());
+    form.push(("username".into(), "hal".into()));
+    form.push(("password".into(), PASSWORD.into()));
+    let form: Vec<_> = form.iter().map(|(n, v)| format!("{n}={v}")).collect();
+    let request = Request::new("POST", &url)
+        .navigation()
+        .header("origin", MAIN)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(form.join("&"));
+    let mut sign_in = browser.begin(&request).await;
+    // Answered on the same worker and by the same pages: the form was read before.
+    assert_eq!(browser.navigate(&url).await.status, 200);
+
+    let hash = bcrypt::hash("another one", 5).unwrap();
+    std::fs::write(&file, format!("hal:{hash}\n")).unwrap();
+    lab.reload(str::to_owned).await;
+
+    let answer = sign_in.response().await;
+    let cookies = answer.headers.all("set-cookie");
+    let session = cookies.iter().find(|line| line.starts_with("labgate="));
+    if let Some(line) = session {
+        let cookie = line.split(';').next().unwrap();
+        assert_eq!(who_am_i(&lab, cookie).await, 401, "{cookie}");
+    }
+    assert!(lab.output().contains("configuration reloaded"));
+    let answer = lab
+        .browser()
+        .submit_sign_in(&url, "hal", "another one")
+        .await;
+    assert_eq!(answer.status, 303);
 }

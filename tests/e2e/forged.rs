@@ -116,10 +116,7 @@ async fn no_spelling_of_any_listed_name_reaches_a_tool_by_any_way() {
         assert_eq!(lab.raw(handshake).await.status, 101);
         only_ana(&origin);
 
-        let trailing = format!(
-            "POST / HTTP/1.1\r\n{own}{}{lies}x-checksum: 1\r\n\r\n",
-            chunked
-        );
+        let trailing = format!("POST / HTTP/1.1\r\n{own}{chunked}{lies}x-checksum: 1\r\n\r\n");
         assert_eq!(lab.raw(trailing).await.status, 200);
         only_ana(&origin);
         assert_eq!(origin.last().body, b"hello");

@@ -106,11 +106,11 @@ async fn what_is_too_long_is_refused_and_cut_in_the_log() {
     let long = format!("{MAIN}/{}", "p".repeat(5000));
     assert_eq!(browser.get(&long).await.status, 404);
     assert_eq!(guess(&lab.browser(), "ana", PASSWORD).await.status, 303);
-    let log = lab.stop();
+    let output = lab.stop();
     for piece in ["n".repeat(257), "p".repeat(257)] {
-        assert!(!log.contains(&piece));
+        assert!(!output.contains(&piece));
     }
-    assert!(log.contains(&"p".repeat(200)), "the beginning is there");
+    assert!(output.contains(&"p".repeat(200)), "the beginning is there");
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn a_guess_of_the_session_is_as_good_as_none() {
     let reversed: String = value.chars().rev().collect();
     for wrong in [
         &reversed,
-        &value[..42],
+        value.get(..42).unwrap(),
         "",
         &format!("{value}="),
         &format!("\"{value}\""),

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use crate::support::{Answer, Origin, within};
 
-/// Stands in for JupyterLab: says its version, or where it was told to listen, and goes on.
+/// Stands in for `JupyterLab`: says its version, or where it was told to listen, and goes on.
 const JUPYTER: &str = "#!/bin/sh
 case \"$*\" in *--version*) echo 4.9.9; exit;; esac
 for argument; do
