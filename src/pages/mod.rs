@@ -331,3 +331,22 @@ const WAITING: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// A queue of passwords is checked by then.
 const SHORTLY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_told_to_come_again_is_told_when() {
+        let busy = busy_html(String::new());
+        assert_eq!(
+            (busy.status(), &busy.headers()["retry-after"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &HeaderValue::from(5))
+        );
+        let slowed = throttled_html(String::new(), Duration::from_millis(1500));
+        assert_eq!(
+            (slowed.status(), &slowed.headers()["retry-after"]),
+            (StatusCode::TOO_MANY_REQUESTS, &HeaderValue::from(2))
+        );
+    }
+}
