@@ -169,12 +169,13 @@ impl Failures {
 }
 
 impl<K: Clone + Eq + Hash> Table<K> {
-    fn wait(&self, key: &K, now: Timestamp) -> Duration {
-        let until = self
-            .0
-            .get(key)
-            .map_or_else(Timestamp::default, Failures::until);
-        until.since(now)
+    fn wait(&mut self, key: &K, now: Timestamp) -> Duration {
+        let Some(failures) = self.0.get_mut(key) else {
+            return Duration::ZERO;
+        };
+        // A clock that was set back holds nobody up for longer.
+        failures.last = failures.last.min(now);
+        failures.until().since(now)
     }
 
     fn failed(&mut self, key: K, now: Timestamp) {
@@ -385,6 +386,28 @@ mod tests {
             fail(&throttle, "192.0.2.1", "ana").unwrap();
         }
         assert!(fail(&throttle, "192.0.2.1", "ana").is_err());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_nobody_up_for_longer() {
+        let (throttle, clock) = throttle();
+        let there = address("192.0.2.1");
+        for _ in 0..10 {
+            fail(&throttle, "192.0.2.1", "ana").unwrap();
+        }
+        let ahead = clock.now().plus(Duration::from_secs(24 * 60 * 60));
+        let mut counts = throttle.counts();
+        counts
+            .pairs
+            .0
+            .values_mut()
+            .for_each(|pair| pair.last = ahead);
+        counts.addresses.0.get_mut(&there).unwrap().last = ahead;
+        drop(counts);
+        let delay = Duration::from_secs(1);
+        assert_eq!(fail(&throttle, "192.0.2.1", "ana"), Err(TryLater(delay)));
+        clock.advance(delay);
+        fail(&throttle, "192.0.2.1", "ana").unwrap();
     }
 
     #[test]

@@ -6,7 +6,7 @@
 
 pub(crate) mod browser;
 pub(crate) mod certs;
-pub(crate) mod http2;
+pub(crate) mod h2;
 pub(crate) mod lab;
 pub(crate) mod origin;
 pub(crate) mod raw;
