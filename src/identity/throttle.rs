@@ -3,9 +3,10 @@
 //! Failed attempts are counted per address and name, and per address over all names (one password
 //! tried on many users). Ten are free, and one more every three minutes; after that each failure
 //! doubles the time before the next attempt is looked at. The real user, from elsewhere, notices
-//! nothing. Who signed in from an address before is not held up by what others do there: an office,
-//! or everybody behind a proxy that `trust.proxies` does not name, has one address. In memory and
-//! bounded.
+//! nothing. A browser in which somebody signed in before has a count of its own for that name: an
+//! office, or everybody behind a proxy that `trust.proxies` does not name, has one address, and who
+//! guesses there must not keep the others out. (By name and address alone such an exception would tell
+//! which names exist.) In memory and bounded.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -46,9 +47,20 @@ impl TryLater {
 #[must_use = "an attempt counts as failed unless it is said to have succeeded"]
 pub struct Attempt<'t> {
     throttle: &'t Throttle,
-    address: IpAddr,
-    name: String,
+    by: By,
+    /// Remembered if it succeeds.
+    browser: Option<Browser>,
 }
+
+/// By what an attempt is counted.
+#[derive(Debug)]
+enum By {
+    Address(IpAddr, String),
+    Browser(Browser),
+}
+
+/// What tells a browser from others, and a name.
+type Browser = (String, String);
 
 impl Throttle {
     /// Without any failures.
@@ -60,26 +72,30 @@ impl Throttle {
     }
 
     /// Asks whether an attempt may be made now. Those that are told to try later do not count.
-    pub fn attempt(&self, address: IpAddr, name: &str) -> Result<Attempt<'_>, TryLater> {
-        let address = network(address);
-        let name = canonical(name);
-        let now = self.clock.now();
+    /// `browser` is a value that no other browser has, if it has one.
+    pub fn attempt(
+        &self,
+        address: IpAddr,
+        name: &str,
+        browser: Option<&str>,
+    ) -> Result<Attempt<'_>, TryLater> {
+        let (address, name, now) = (network(address), canonical(name), self.clock.now());
+        let browser = browser
+            .filter(|browser| browser.len() <= MAX_BROWSER_BYTES)
+            .map(|browser| (browser.to_owned(), name.clone()));
         let mut counts = self.counts();
-        let pair = (address, name);
-        let mut wait = counts.pairs.wait(&pair, now);
-        if !counts.familiar.contains(&pair) {
-            wait = wait.max(counts.addresses.wait(&address, now));
-        }
-        if !wait.is_zero() {
-            return Err(TryLater(wait));
-        }
-        counts.pairs.failed(pair.clone(), now);
-        counts.addresses.failed(address, now);
+        let familiar = browser
+            .clone()
+            .filter(|browser| counts.familiar.contains(browser));
+        let by = match familiar {
+            Some(browser) => counts.admit_browser(browser, now),
+            None => counts.admit_address(address, name, now),
+        }?;
         drop(counts);
         Ok(Attempt {
             throttle: self,
-            address,
-            name: pair.1,
+            by,
+            browser,
         })
     }
 
@@ -93,17 +109,28 @@ impl Attempt<'_> {
     pub fn succeeded(self) {
         let now = self.throttle.clock.now();
         let mut counts = self.throttle.counts();
-        let pair = (self.address, self.name);
-        let slips = counts.pairs.forget(&pair, now);
-        counts.addresses.take_back(&self.address, slips);
-        counts.remember(pair);
+        match self.by {
+            By::Address(address, name) => {
+                let slips = counts.pairs.forget(&(address, name), now);
+                counts.addresses.take_back(&address, slips);
+            }
+            By::Browser(browser) => drop(counts.browsers.0.remove(&browser)),
+        }
+        if let Some(browser) = self.browser {
+            counts.remember(browser);
+        }
     }
 
     /// Nothing was checked, since we were busy: the attempt does not count.
     pub fn withdrawn(self) {
         let mut counts = self.throttle.counts();
-        counts.pairs.take_back(&(self.address, self.name), 1);
-        counts.addresses.take_back(&self.address, 1);
+        match self.by {
+            By::Address(address, name) => {
+                counts.pairs.take_back(&(address, name), 1);
+                counts.addresses.take_back(&address, 1);
+            }
+            By::Browser(browser) => counts.browsers.take_back(&browser, 1),
+        }
     }
 }
 
@@ -114,17 +141,44 @@ type Pair = (IpAddr, String);
 struct Counts {
     pairs: Table<Pair>,
     addresses: Table<IpAddr>,
-    /// Who has signed in from where.
-    familiar: HashSet<Pair>,
+    browsers: Table<Browser>,
+    /// Who has signed in in which browser.
+    familiar: HashSet<Browser>,
 }
 
 impl Counts {
-    fn remember(&mut self, pair: Pair) {
-        if self.familiar.len() >= MAX_ENTRIES && !self.familiar.contains(&pair) {
-            // All start afresh, which is no more than the delay of others' slips.
+    fn admit_browser(&mut self, browser: Browser, now: Timestamp) -> Result<By, TryLater> {
+        let wait = self.browsers.wait(&browser, now);
+        if !wait.is_zero() {
+            return Err(TryLater(wait));
+        }
+        self.browsers.failed(browser.clone(), now);
+        Ok(By::Browser(browser))
+    }
+
+    fn admit_address(
+        &mut self,
+        address: IpAddr,
+        name: String,
+        now: Timestamp,
+    ) -> Result<By, TryLater> {
+        let pair = (address, name);
+        let wait = self.pairs.wait(&pair, now);
+        let wait = wait.max(self.addresses.wait(&address, now));
+        if !wait.is_zero() {
+            return Err(TryLater(wait));
+        }
+        self.pairs.failed(pair.clone(), now);
+        self.addresses.failed(address, now);
+        Ok(By::Address(address, pair.1))
+    }
+
+    fn remember(&mut self, browser: Browser) {
+        if self.familiar.len() >= MAX_ENTRIES && !self.familiar.contains(&browser) {
+            // All start afresh, and count by their address until they sign in again.
             self.familiar.clear();
         }
-        self.familiar.insert(pair);
+        self.familiar.insert(browser);
     }
 }
 
@@ -239,6 +293,7 @@ const MAX_DELAY: Duration = Duration::from_secs(5 * 60);
 const FORGIVE_EVERY: Duration = Duration::from_secs(3 * 60);
 const FORGET_AFTER: Duration = Duration::from_secs(30 * 60);
 const MAX_ENTRIES: usize = 10_000;
+const MAX_BROWSER_BYTES: usize = 64;
 const MAX_NAME_CHARS: usize = 256;
 
 #[cfg(test)]
@@ -257,7 +312,7 @@ mod tests {
     }
 
     fn fail(throttle: &Throttle, from: &str, name: &str) -> Result<(), TryLater> {
-        throttle.attempt(address(from), name).map(drop)
+        throttle.attempt(address(from), name, None).map(drop)
     }
 
     #[test]
@@ -284,7 +339,7 @@ mod tests {
         }
         assert!(fail(&throttle, "192.0.2.1", "ANA").is_err());
         throttle
-            .attempt(address("192.0.2.2"), "ana")
+            .attempt(address("192.0.2.2"), "ana", None)
             .unwrap()
             .succeeded();
         assert!(fail(&throttle, "192.0.2.1", "ana").is_err());
@@ -310,7 +365,7 @@ mod tests {
             fail(&throttle, "192.0.2.1", "bob").unwrap();
         }
         throttle
-            .attempt(address("192.0.2.1"), "ana")
+            .attempt(address("192.0.2.1"), "ana", None)
             .unwrap()
             .succeeded();
         let counts = throttle.counts();
@@ -328,25 +383,53 @@ mod tests {
     }
 
     #[test]
-    fn who_signed_in_there_before_is_not_held_up_by_others() {
-        let (throttle, clock) = throttle();
+    fn who_signed_in_in_this_browser_before_is_not_held_up_by_others() {
+        let (throttle, _) = throttle();
         let there = address("192.0.2.1");
-        throttle.attempt(there, "ana").unwrap().succeeded();
-        // A robot behind the same proxy, as fast as it may be.
-        for number in 0..40 {
-            if let Err(TryLater(wait)) = fail(&throttle, "192.0.2.1", &format!("u{number}")) {
-                clock.advance(wait);
-            }
+        let ana = |browser| throttle.attempt(there, "ana", Some(browser));
+        ana("hers").unwrap().succeeded();
+        // A robot behind the same proxy, at her name and at others.
+        for name in ["ana", "root"] {
+            while fail(&throttle, "192.0.2.1", name).is_ok() {}
         }
-        while fail(&throttle, "192.0.2.1", "root").is_ok() {}
-        assert!(fail(&throttle, "192.0.2.1", "bob").is_err());
-        throttle.attempt(there, "Ana").unwrap().succeeded();
-        // But her own count is as everybody's.
+        ana("hers").unwrap().succeeded();
+        // Nobody is told that the name exists: it is as slow as any other.
+        let waits = ["ana", "nobody"].map(|name| fail(&throttle, "192.0.2.1", name).unwrap_err());
+        assert_eq!(waits[0], waits[1]);
+        assert!(ana("another").is_err());
+        assert!(
+            throttle.attempt(there, "bob", Some("hers")).is_err(),
+            "her name alone"
+        );
+        // Nor does the browser guess for ever.
         for _ in 0..10 {
-            fail(&throttle, "192.0.2.1", "ana").unwrap();
+            ana("hers").map(drop).unwrap();
         }
-        assert!(fail(&throttle, "192.0.2.1", "ana").is_err());
+        assert!(ana("hers").is_err());
         assert!(fail(&throttle, "192.0.2.2", "ana").is_ok(), "elsewhere");
+    }
+
+    #[test]
+    fn what_is_too_long_to_keep_is_no_browser() {
+        let (throttle, _) = throttle();
+        let (there, long) = (address("192.0.2.1"), "x".repeat(65));
+        let ana = || throttle.attempt(there, "ana", Some(&long));
+        ana().unwrap().succeeded();
+        assert!(throttle.counts().familiar.is_empty());
+        while ana().map(drop).is_ok() {}
+        assert_eq!(throttle.counts().pairs.0.len(), 1);
+    }
+
+    #[test]
+    fn a_familiar_browsers_attempt_that_was_not_checked_does_not_count() {
+        let (throttle, _) = throttle();
+        let there = address("192.0.2.1");
+        let ana = || throttle.attempt(there, "ana", Some("hers")).unwrap();
+        ana().succeeded();
+        for _ in 0..20 {
+            ana().withdrawn();
+        }
+        assert!(throttle.counts().addresses.0.is_empty());
     }
 
     #[test]
@@ -360,7 +443,10 @@ mod tests {
         for number in 0..9 {
             fail(&throttle, "192.0.2.1", &format!("user{number}")).unwrap();
         }
-        throttle.attempt(there, "mallory").unwrap().succeeded();
+        throttle
+            .attempt(there, "mallory", None)
+            .unwrap()
+            .succeeded();
         assert_eq!(throttle.counts().addresses.0[&there].count, 9);
     }
 
@@ -368,7 +454,7 @@ mod tests {
     fn attempts_at_once_count_before_they_are_decided() {
         let (throttle, _) = throttle();
         let open: Vec<_> = (0..10)
-            .map(|_| throttle.attempt(address("192.0.2.1"), "ana").unwrap())
+            .map(|_| throttle.attempt(address("192.0.2.1"), "ana", None).unwrap())
             .collect();
         assert!(fail(&throttle, "192.0.2.1", "ana").is_err());
         open.into_iter().for_each(Attempt::withdrawn);
@@ -426,12 +512,14 @@ mod tests {
         let (throttle, _) = throttle();
         for number in 0..MAX_ENTRIES + 100 {
             let from = Ipv6Addr::from_bits((number as u128) << 64);
-            throttle.attempt(from.into(), "ana").map(drop).unwrap();
+            throttle
+                .attempt(from.into(), "ana", None)
+                .map(drop)
+                .unwrap();
         }
         for number in 0..=MAX_ENTRIES {
-            let from = Ipv6Addr::from_bits((number as u128) << 64);
-            let pair = (from.into(), "ana".to_owned());
-            throttle.counts().remember(pair);
+            let browser = (number.to_string(), "ana".to_owned());
+            throttle.counts().remember(browser);
         }
         let counts = throttle.counts();
         assert_eq!(counts.familiar.len(), 1);

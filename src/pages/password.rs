@@ -81,7 +81,8 @@ pub(super) async fn submit(
         Ok(new) => new,
         Err(state) => return again_with(state),
     };
-    let attempt = match pages.throttle.attempt(asked.client.ip(), name) {
+    let browser = form::browser(&asked, &headers);
+    let attempt = match pages.throttle.attempt(asked.client.ip(), name, browser) {
         Ok(attempt) => attempt,
         Err(later) => {
             let retry_after = later.0;

@@ -101,7 +101,9 @@ pub(super) async fn submit(
         Check::Stale => return again.render(&wanted, filled.username, SignInState::Stale),
         Check::Bad => return asked.problem(&Problem::FormRefused),
     }
-    let attempt = match pages.throttle.attempt(asked.client.ip(), &filled.username) {
+    let browser = form::browser(&asked, &headers);
+    let (client, name) = (asked.client.ip(), &filled.username);
+    let attempt = match pages.throttle.attempt(client, name, browser) {
         Ok(attempt) => attempt,
         Err(later) => {
             let state = SignInState::TooMany {

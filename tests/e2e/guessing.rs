@@ -39,6 +39,30 @@ async fn ten_wrong_passwords_are_enough_in_whatever_spelling_of_the_name() {
 }
 
 #[tokio::test]
+async fn who_guesses_at_the_same_address_keeps_nobody_out_of_their_own_browser() {
+    // T73: all come by one address, as behind a proxy that nobody named.
+    let lab = Lab::builder().start();
+    let anas = lab.browser();
+    assert_eq!(guess(&anas, "ana", PASSWORD).await.status, 303);
+    anas.sign_out().await;
+    for name in [
+        "ana", "ana", "ana", "ana", "bob", "bob", "bob", "root", "root", "x",
+    ] {
+        assert_eq!(guess(&lab.browser(), name, "wrong").await.status, 401);
+    }
+    for name in ["ana", "bob", "nobody"] {
+        let answer = guess(&lab.browser(), name, PASSWORD).await;
+        assert_eq!(answer.status, 429, "{name}: no name stands out");
+    }
+    assert_eq!(
+        guess(&anas, "bob", PASSWORD).await.status,
+        429,
+        "not her own"
+    );
+    assert_eq!(guess(&anas, "ana", PASSWORD).await.status, 303);
+}
+
+#[tokio::test]
 async fn an_account_password_opens_nothing_over_basic_and_counts_nowhere() {
     // T73: no second way to guess.
     let origin = Origin::ok().await;
