@@ -143,6 +143,7 @@ fn server(config: Config) -> (Server, String) {
         name: "ana".to_owned(),
         email: None,
         groups: Vec::new(),
+        voucher: None,
     };
     let device = Device::new([127, 0, 0, 1].into(), "bench");
     let sessions = Sessions::open(Arc::clone(&store), clock.clone(), &config.session).unwrap();

@@ -72,6 +72,7 @@ fn user(name: String) -> User {
         name,
         email: None,
         groups: Vec::new(),
+        voucher: None,
     }
 }
 

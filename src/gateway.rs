@@ -69,6 +69,7 @@ pub async fn handle(
     let shown = Shown {
         html: names_html(&parts.headers),
         framed: navigation::kind(&parts.method, &parts.headers) == Navigation::Framed,
+        origin: origin::sole(&parts.headers, header::ORIGIN).cloned(),
     };
     let head = head.map(|(head, in_flight)| {
         // Once per exchange, here.
@@ -79,7 +80,7 @@ pub async fn handle(
     let request = Request::from_parts(parts, body);
     let mut answer = match caught(route(&view, &exchange, head, request)).await {
         Ok(response) => response,
-        Err(reject) => refuse(&view, &exchange, shown, &reject),
+        Err(reject) => refuse(&view, &exchange, &shown, &reject),
     };
     if upgrade && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
         refuse_upgrade(&exchange, &mut answer);
@@ -413,16 +414,16 @@ fn denied(exchange: &Exchange) -> Reject {
 }
 
 /// How a refusal would be shown.
-#[derive(Clone, Copy)]
 struct Shown {
     html: bool,
     framed: bool,
+    origin: Option<HeaderValue>,
 }
 
 fn refuse(
     view: &View,
     exchange: &Exchange,
-    shown: Shown,
+    shown: &Shown,
     reject: &Reject,
 ) -> Response<ResponseBody> {
     if !matches!(reject, Reject::Redirect(_) | Reject::SignIn(_)) {
@@ -444,6 +445,10 @@ fn refuse(
         id: exchange.id,
         address: exchange.address(),
         route: exchange.route.get().and_then(|(view, id)| view.route(*id)),
+        origin: shown
+            .origin
+            .as_ref()
+            .filter(|_| exchange.visitor.get().is_none()),
     });
     response.map(ResponseBody::fixed)
 }

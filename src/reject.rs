@@ -13,7 +13,7 @@ use http::{
 
 use crate::{
     app::scrub,
-    auth::origin::CrossSiteRefusal,
+    auth::{cors, origin::CrossSiteRefusal},
     http::{gate::Refusal, redirect::Redirect, site::PublicUrl},
     rewrite,
     route::{BadPath, NotFound, own},
@@ -115,6 +115,8 @@ pub struct Asked<'a> {
     pub address: String,
     /// What it matched.
     pub route: Option<&'a Route>,
+    /// The page's origin, where nobody is signed in: it may read the answer if the route lists it.
+    pub origin: Option<&'a HeaderValue>,
 }
 
 impl Reject {
@@ -124,9 +126,11 @@ impl Reject {
             Self::Redirect(to) => redirect(to),
             _ => self.error(asked),
         };
-        response
-            .headers_mut()
-            .insert("x-request-id", asked.id.header());
+        let headers = response.headers_mut();
+        headers.insert("x-request-id", asked.id.header());
+        if let Some(cors) = asked.route.and_then(|route| route.rules.cors()) {
+            cors::answer(headers, asked.origin.and_then(|said| cors.find(said)));
+        }
         response
     }
 
@@ -154,8 +158,9 @@ impl Reject {
             Self::SignIn(sign_in) => sign_in.page,
             _ => asked.html,
         };
+        let embed = asked.route.map(|route| &*route.config.headers.embed);
         let framing = if asked.framed {
-            Framing::SameOrigin
+            Framing::LikeTool(embed.unwrap_or_default())
         } else {
             Framing::Never
         };

@@ -32,7 +32,11 @@ impl Cors {
 
     /// The listed origin whose page sends this request.
     pub fn listed(&self, headers: &HeaderMap) -> Option<&HeaderValue> {
-        let said = sole(headers, ORIGIN)?;
+        self.find(sole(headers, ORIGIN)?)
+    }
+
+    /// An origin in the list.
+    pub fn find(&self, said: &HeaderValue) -> Option<&HeaderValue> {
         self.0.iter().find(|listed| *listed == said)
     }
 

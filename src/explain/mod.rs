@@ -402,6 +402,7 @@ impl Asking<'_> {
                 id: RequestIds::default().next(),
                 address: String::new(),
                 route: None,
+                origin: None,
             })
             .status();
         self.told.say("verdict", format!("not passed on: {why}"));

@@ -11,7 +11,7 @@ use super::{UserName, links};
 use crate::{
     clock::Timestamp,
     secret::Secret,
-    session::{User, forget_user},
+    session::{User, Voucher, forget_user},
     store::{Changes, Error, Record},
 };
 
@@ -58,6 +58,24 @@ impl StoredUser {
     pub fn password(&self) -> Option<Secret<String>> {
         self.password.clone().map(Secret::new)
     }
+
+    /// As sessions want the user whose name this is.
+    pub fn session_user(&self, name: &str) -> User {
+        User {
+            provider: PROVIDER.to_owned(),
+            subject: name.to_owned(),
+            name: name.to_owned(),
+            email: self.email.clone(),
+            groups: self.groups.clone(),
+            voucher: Some(self.voucher()),
+        }
+    }
+
+    /// Another one after each change of the password, and for a new user of the same name.
+    fn voucher(&self) -> Voucher {
+        let password = self.password.as_deref().unwrap_or_default();
+        Voucher::of(&[&self.created.to_be_bytes(), password.as_bytes()])
+    }
 }
 
 /// What became of an operation on a user.
@@ -101,17 +119,25 @@ pub fn set_password(
 }
 
 /// Gives an enabled user the password (a PHC string) that they chose themselves; their links and
-/// stored sessions end. `false`: there is no such user, or they are disabled.
+/// stored sessions end. The user as it is then; `None`: there is no such user, or they are disabled.
 pub(super) fn choose_password(
     changes: &Changes<'_>,
     name: &str,
     password: &Secret<String>,
-) -> Result<bool, Error> {
+) -> Result<Option<User>, Error> {
     let stored = changes.get::<StoredUser>(name)?;
     if stored.is_none_or(|user| user.disabled) {
-        return Ok(false);
+        return Ok(None);
     }
-    set_password(changes, name, password).map(|_| true)
+    set_password(changes, name, password)?;
+    enabled(changes, name)
+}
+
+/// An enabled user, as sessions want it.
+pub(super) fn enabled(changes: &Changes<'_>, name: &str) -> Result<Option<User>, Error> {
+    let stored = changes.get::<StoredUser>(name)?;
+    let enabled = stored.filter(|user| !user.disabled);
+    Ok(enabled.map(|user| user.session_user(name)))
 }
 
 /// Keeps a user from signing in, and signs them out.
@@ -127,14 +153,14 @@ pub fn remove(changes: &Changes<'_>, name: &str) -> Result<Outcome, Error> {
     sign_out(changes, name)
 }
 
-/// Whether a user may get a session: one of the store must be there, enabled; others are not ours
-/// to judge.
+/// Whether a user may get a session: one of the store must be there, enabled, with the password that
+/// let them in; others are not ours to judge.
 pub fn admits(changes: &Changes<'_>, user: &User) -> Result<bool, Error> {
     if user.provider != PROVIDER {
         return Ok(true);
     }
-    let stored = changes.get::<StoredUser>(&user.name)?;
-    Ok(stored.is_some_and(|stored| !stored.disabled))
+    let stored = enabled(changes, &user.name)?;
+    Ok(stored.is_some_and(|stored| stored.voucher == user.voucher))
 }
 
 fn change(

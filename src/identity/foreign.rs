@@ -16,6 +16,11 @@ impl ForeignHash {
         Self(hash)
     }
 
+    /// As it stands in the file.
+    pub(super) fn text(&self) -> &str {
+        self.0.expose()
+    }
+
     /// Whether the password is the one. bcrypt reads 72 bytes and repeats what is shorter with a NUL
     /// behind it: a longer password, or one with a NUL, could be another in its eyes and never is
     /// the one. The time of such a refusal is that of any other.

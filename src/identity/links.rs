@@ -15,6 +15,7 @@ use super::accounts;
 use crate::{
     clock::{Clock, Timestamp},
     secret::{Secret, random},
+    session::User,
     store::{Changes, Error, Record, Store},
 };
 
@@ -140,9 +141,9 @@ impl SignInLinks {
         Ok(link.and_then(|link| link.open(self.clock.now())))
     }
 
-    /// Uses a sign-in code up: the name of its user, for the first call only. `None` also for a code
-    /// that asks for a password, which stays.
-    pub async fn redeem(&self, code: &str) -> Result<Option<String>, Error> {
+    /// Uses a sign-in code up: its user, for the first call only, as they are in that moment. `None`
+    /// also where they are gone or disabled, and for a code that asks for a password, which stays.
+    pub async fn redeem(&self, code: &str) -> Result<Option<User>, Error> {
         let (key, now) = (key(code), self.clock.now());
         self.store
             .write(move |changes| {
@@ -151,20 +152,23 @@ impl SignInLinks {
                     return Ok(None);
                 };
                 changes.remove::<StoredLink>(&key)?;
-                Ok(link.open(now).map(|link| link.user))
+                match link.open(now) {
+                    Some(link) => accounts::enabled(changes, &link.user),
+                    None => Ok(None),
+                }
             })
             .await
     }
 
     /// Gives the user of a set-password code a password (a PHC string), and with that uses the code
     /// up, with all others of the user and their stored sessions. In one transaction: the first call
-    /// only gets the name. `None`: another kind, unknown, used, too old, or the user is gone or
-    /// disabled. The caller then ends the open sessions.
+    /// only gets the user, as they are then. `None`: another kind, unknown, used, too old, or the user
+    /// is gone or disabled. The caller then ends the open sessions.
     pub async fn redeem_for_password(
         &self,
         code: &str,
         password: Secret<String>,
-    ) -> Result<Option<String>, Error> {
+    ) -> Result<Option<User>, Error> {
         let (key, now) = (key(code), self.clock.now());
         self.store
             .write(move |changes| {
@@ -173,8 +177,7 @@ impl SignInLinks {
                 let Some(open) = open.filter(|link| link.kind == LinkKind::SetPassword) else {
                     return Ok(None);
                 };
-                let chosen = accounts::choose_password(changes, &open.user, &password)?;
-                Ok(chosen.then_some(open.user))
+                accounts::choose_password(changes, &open.user, &password)
             })
             .await
     }
@@ -245,6 +248,7 @@ mod tests {
     #[tokio::test]
     async fn a_link_can_be_looked_at_often_and_used_once() {
         let (links, _, _state) = links();
+        add_ana(&links).await;
         let code = links.issue("ana", LinkKind::SignIn).await.unwrap();
         assert_eq!(code.path().len(), "/.labgate/link?code=".len() + 43);
         for _ in 0..3 {
@@ -253,7 +257,7 @@ mod tests {
         }
         let (first, second) =
             tokio::join!(links.redeem(code.as_str()), links.redeem(code.as_str()));
-        assert_eq!(first.unwrap().as_deref(), Some("ana"));
+        assert_eq!(first.unwrap().map(|user| user.name).as_deref(), Some("ana"));
         assert_eq!(second.unwrap(), None);
         assert_eq!(links.peek(code.as_str()).unwrap(), None);
     }
@@ -301,13 +305,15 @@ mod tests {
             links.redeem_for_password(code.as_str(), phc("first")),
             links.redeem_for_password(code.as_str(), phc("second"))
         );
-        assert_eq!(first.unwrap().as_deref(), Some("ana"));
+        let first = first.unwrap().unwrap();
         assert_eq!(second.unwrap(), None);
         for code in [code, other, quick] {
             assert_eq!(links.peek(code.as_str()).unwrap(), None);
         }
-        let ana = links.store.get::<accounts::StoredUser>("ana").unwrap();
-        assert_eq!(ana.unwrap().password(), Some(phc("first")));
+        let ana = links.store.get::<accounts::StoredUser>("ana");
+        let ana = ana.unwrap().unwrap();
+        assert_eq!(ana.password(), Some(phc("first")));
+        assert_eq!(ana.session_user("ana"), first, "with the new password");
     }
 
     #[tokio::test]

@@ -11,22 +11,19 @@
 //! time tells apart their users, but never a user of the store from nobody.
 //! Not here: throttling (`throttle`), which the caller asks first.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, PoisonError, RwLock},
-};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     NewPassword,
     accounts::{self, StoredUser},
-    foreign::ForeignHash,
+    configured::{Configured, ConfiguredUser},
     password::{Expected, MAX_PASSWORD_BYTES},
 };
 use crate::{
     config,
-    secret::Secret,
+    secret::{Secret, random},
     session::User,
     store::{self, Store},
 };
@@ -39,14 +36,14 @@ pub struct LocalUsers {
     hashing: Arc<Semaphore>,
     /// Hashes at once and those that wait.
     waiting: Arc<Semaphore>,
+    /// For vouchers.
+    salt: Secret<[u8; 32]>,
 }
 
-/// What the configuration says.
-#[derive(Default)]
-struct Configured {
-    users: HashMap<String, config::LocalUser>,
-    /// The dearest hash of the htpasswd file.
-    decoy: Option<ForeignHash>,
+/// Whom a name means.
+enum Account {
+    Configured(Arc<ConfiguredUser>),
+    Stored(String, Box<StoredUser>),
 }
 
 /// A local user who exists and is enabled.
@@ -106,9 +103,12 @@ impl LocalUsers {
     /// The provider of users of the htpasswd file.
     pub const HTPASSWD: &str = "htpasswd";
 
-    /// With the users of the configuration.
+    /// With the users of the configuration. Blocks.
     pub fn new(store: Arc<Store>, configured: &[config::LocalUser]) -> Self {
+        // Another salt after each start would only end the sessions of configured users.
+        let salt = store.secret("voucher");
         let users = Self {
+            salt: salt.unwrap_or_else(|_| Secret::new(random())),
             store,
             configured: RwLock::default(),
             hashing: Arc::new(Semaphore::new(HASHES)),
@@ -121,27 +121,16 @@ impl LocalUsers {
     /// The users of a new configuration. The caller then ends the sessions that
     /// [`LocalUsers::vouches_for`] no longer confirms.
     pub fn set_configured(&self, configured: &[config::LocalUser]) {
-        let by_name = configured
-            .iter()
-            .map(|user| (user.name.clone(), user.clone()));
-        let foreign = configured
-            .iter()
-            .filter(|user| user.source == config::UserSource::Htpasswd)
-            .map(|user| ForeignHash::new(user.password.clone()));
-        let configured = Configured {
-            users: by_name.collect(),
-            decoy: foreign.max_by_key(ForeignHash::cost),
-        };
         let mut slot = self
             .configured
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        *slot = Arc::new(configured);
+        *slot = Arc::new(Configured::new(configured, &slot));
     }
 
     /// The users of the configuration and of its htpasswd file, in no order.
     pub fn configured_users(&self) -> Vec<config::LocalUser> {
-        self.configured().users.values().cloned().collect()
+        self.configured().users().cloned().collect()
     }
 
     /// Checks a password. Costs one hash on a blocking thread, whoever asks; two at a time, 64
@@ -155,11 +144,11 @@ impl LocalUsers {
             return Ok(None);
         }
         let turn = self.turn().await?;
-        let (user, expected) = self.candidate(name)?;
-        let (password, configured) = (password.clone(), self.configured());
-        let check = move || expected.matches(&password, configured.decoy.as_ref());
-        let right = turn.take(check).await;
-        Ok(user.filter(|_| right.unwrap_or(false)))
+        let (account, configured) = (self.account(name)?, self.configured());
+        let (password, salt) = (password.clone(), self.salt.clone());
+        let check = move || check(account, &password, &configured, &salt);
+        let user = turn.take(check).await.flatten();
+        Ok(user.map(Verified))
     }
 
     /// Hashes a new password, in the same queue as [`LocalUsers::verify`]; the PHC string.
@@ -189,9 +178,9 @@ impl LocalUsers {
         )
     }
 
-    /// A user by name, for one-time links. `None`: unknown or disabled. Takes no care of time.
-    pub fn lookup(&self, name: &str) -> Result<Option<Verified>, store::Error> {
-        Ok(self.candidate(name)?.0)
+    /// Whether a name is that of an enabled user of the store, whom no other hides.
+    pub fn is_stored(&self, name: &str) -> Result<bool, store::Error> {
+        Ok(matches!(self.account(name)?, Some(Account::Stored(..))))
     }
 
     /// Where the password of a session's user stands.
@@ -208,58 +197,62 @@ impl LocalUsers {
         })
     }
 
-    /// Gives an enabled user of the store the password (a PHC string) that they chose; their links
-    /// and stored sessions end. The caller then ends the open ones. `false`: there is no such user.
+    /// Gives a user of the store the password (a PHC string) that they chose, while the one that was
+    /// verified is still theirs; their links and stored sessions end. The user as it is then; the
+    /// caller ends the open sessions. `None`: disabled, removed, or changed meanwhile.
     pub async fn choose_password(
         &self,
-        name: &str,
+        user: Verified,
         password: Secret<String>,
-    ) -> Result<bool, Unavailable> {
-        let name = name.to_owned();
+    ) -> Result<Option<User>, Unavailable> {
         let change = move |changes: &store::Changes<'_>| {
-            accounts::choose_password(changes, &name, &password)
+            let Verified(user) = user;
+            if user.provider != accounts::PROVIDER || !accounts::admits(changes, &user)? {
+                return Ok(None);
+            }
+            accounts::choose_password(changes, &user.name, &password)
         };
         Ok(self.store.write(change).await?)
     }
 
     /// Whether a session's user is still what we would sign in now: there, enabled, with the same
-    /// groups and address. `true` for users of other providers, and while the store cannot be read.
+    /// password, groups and address. `true` for users of other providers, and while the store cannot
+    /// be read. May block for a hash, once for each password that stands in the configuration itself.
     pub fn vouches_for(&self, user: &User) -> bool {
         let ours = [accounts::PROVIDER, Self::CONFIGURED, Self::HTPASSWD];
         if !ours.contains(&user.provider.as_str()) {
             return true;
         }
-        self.lookup(&user.name)
-            .map_or(true, |found| found.is_some_and(|found| found.0 == *user))
+        self.account(&user.name).map_or(true, |found| {
+            found.is_some_and(|found| found.user(&self.salt) == *user)
+        })
     }
 
-    /// Who that would be, and what the password is compared with.
-    fn candidate(&self, name: &str) -> Result<(Option<Verified>, Expected), store::Error> {
-        let configured = self.configured();
+    /// Whom a name means, if they may sign in.
+    fn account(&self, name: &str) -> Result<Option<Account>, store::Error> {
         // Both are asked in each case, for the sake of time.
         let stored = self.store.get::<StoredUser>(name)?;
-        if let Some(user) = configured.users.get(name) {
-            let (groups, password) = (user.groups.clone(), &user.password);
-            let (provider, expected) = match user.source {
-                config::UserSource::Configuration => {
-                    (Self::CONFIGURED, Expected::from_config(password))
-                }
-                config::UserSource::Htpasswd => {
-                    let hash = ForeignHash::new(password.clone());
-                    (Self::HTPASSWD, Expected::Foreign(hash))
-                }
-            };
-            let verified = verified(provider, name, user.email.clone(), groups);
-            return Ok((Some(verified), expected));
+        if let Some(user) = self.configured().find(name) {
+            return Ok(Some(Account::Configured(user)));
         }
-        Ok(match stored {
-            Some(user) if !user.disabled => {
-                let expected = user.password().map_or(Expected::Nobody, Expected::Hash);
-                let verified = verified(accounts::PROVIDER, name, user.email, user.groups);
-                (Some(verified), expected)
-            }
-            _ => (None, Expected::Nobody),
-        })
+        let enabled = stored.filter(|user| !user.disabled);
+        Ok(enabled.map(|user| Account::Stored(name.to_owned(), Box::new(user))))
+    }
+}
+
+impl Account {
+    fn expected(&self) -> Expected {
+        match self {
+            Self::Configured(user) => user.expected(),
+            Self::Stored(_, user) => user.password().map_or(Expected::Nobody, Expected::Hash),
+        }
+    }
+
+    fn user(&self, salt: &Secret<[u8; 32]>) -> User {
+        match self {
+            Self::Configured(user) => user.session_user(salt.expose()),
+            Self::Stored(name, user) => user.session_user(name),
+        }
     }
 }
 
@@ -267,6 +260,18 @@ impl std::fmt::Debug for LocalUsers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("LocalUsers").finish_non_exhaustive()
     }
+}
+
+/// The account's user, if the password is the one. Takes the same time for each account, and for none.
+fn check(
+    account: Option<Account>,
+    password: &Secret<String>,
+    configured: &Configured,
+    salt: &Secret<[u8; 32]>,
+) -> Option<User> {
+    let expected = account.as_ref().map_or(Expected::Nobody, Account::expected);
+    let right = expected.matches(password, configured.decoy());
+    account.filter(|_| right).map(|account| account.user(salt))
 }
 
 /// The right to one hash.
@@ -285,16 +290,6 @@ impl Turn {
         };
         tokio::task::spawn_blocking(work).await.ok()
     }
-}
-
-fn verified(provider: &str, name: &str, email: Option<String>, groups: Vec<String>) -> Verified {
-    Verified(User {
-        provider: provider.to_owned(),
-        subject: name.to_owned(),
-        name: name.to_owned(),
-        email,
-        groups,
-    })
 }
 
 /// Each takes 19 MiB and a core.

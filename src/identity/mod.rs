@@ -5,6 +5,7 @@
 //! Not here: sessions, and what a user may do (`policy`).
 
 pub mod accounts;
+mod configured;
 mod foreign;
 mod links;
 mod local;

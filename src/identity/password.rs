@@ -12,7 +12,10 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::foreign::ForeignHash;
-use crate::secret::{Secret, random};
+use crate::{
+    secret::{Secret, random},
+    session::Voucher,
+};
 
 /// Longer passwords are refused: people do not have them, and they would cost us time.
 pub const MAX_PASSWORD_BYTES: usize = 1024;
@@ -37,6 +40,20 @@ impl Expected {
             Self::Hash(text.clone())
         } else {
             Self::Plain(text.clone())
+        }
+    }
+
+    /// What a session keeps of it. Blocks for a hash where the password itself stands there, so that
+    /// whoever reads the voucher has no shorter way to it than through a hash.
+    pub(super) fn voucher(&self, salt: &[u8]) -> Voucher {
+        match self {
+            Self::Foreign(hash) => Voucher::of(&[b"hash", hash.text().as_bytes()]),
+            Self::Hash(phc) => Voucher::of(&[b"hash", phc.expose().as_bytes()]),
+            Self::Nobody => Voucher::of(&[b"none"]),
+            Self::Plain(password) => {
+                let hash = hash_with(password.expose().as_bytes(), salt);
+                Voucher::of(&[b"plain", hash.as_bytes()])
+            }
         }
     }
 
@@ -86,8 +103,16 @@ fn verify(password: &[u8], phc: &str) -> bool {
 
 /// The work of `verify` for nothing.
 fn waste(password: &[u8]) {
-    let wasted = Argon2::default().hash_password_with_salt(password, b"no user, no salt");
-    drop(std::hint::black_box(wasted));
+    drop(std::hint::black_box(hash_with(
+        password,
+        b"no user, no salt",
+    )));
+}
+
+/// A PHC string; empty where there is none, which the fixed parameters and salts rule out.
+fn hash_with(password: &[u8], salt: &[u8]) -> String {
+    let hash = Argon2::default().hash_password_with_salt(password, salt);
+    hash.map(|hash| hash.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -57,14 +57,17 @@ impl Form {
     /// What a value is bound to, if that is there.
     fn bound(self, asked: &Asked, headers: &HeaderMap) -> Option<String> {
         match self {
-            Self::Link | Self::SignIn => names::named(headers, names::form_name(asked.https()))
-                .next()
-                .map(ToOwned::to_owned),
+            Self::Link | Self::SignIn => browser(asked, headers).map(ToOwned::to_owned),
             Self::Password | Self::SignOut => {
                 asked.session.as_ref().map(|session| session.id.to_string())
             }
         }
     }
+}
+
+/// What tells this browser from others: the cookie that our forms are bound to.
+pub(super) fn browser<'h>(asked: &Asked, headers: &'h HeaderMap) -> Option<&'h str> {
+    names::named(headers, names::form_name(asked.https())).next()
 }
 
 /// A value for `form`.

@@ -13,10 +13,10 @@ use serde::Deserialize;
 
 use super::{Asked, AskedOf, Pages, form, html, password, sign_in};
 use crate::{
-    identity::{LinkKind, OpenLink, Verified},
+    identity::{LinkKind, OpenLink},
     route::own,
     secret::Secret,
-    session::Check,
+    session::{Check, User},
     store,
     telemetry::{SignIn, chain},
     ui::{self, LinkPage, PasswordPage, PasswordState, Problem},
@@ -51,7 +51,7 @@ pub(super) async fn show(
     let (Ok(Query(opened)), true) = (opened, asked.on_main_host()) else {
         return asked.problem(&Problem::NotFound);
     };
-    let link = match pages.links.peek(&opened.code) {
+    let link = match open(&pages, &opened.code) {
         Ok(Some(link)) => link,
         Ok(None) => return asked.problem(&Problem::LinkGone),
         Err(error) => return unreadable(&asked, &error),
@@ -90,7 +90,7 @@ pub(super) async fn submit(
         return asked.problem(&Problem::FormRefused);
     }
     let mut kind = LinkKind::SignIn;
-    let redeemed = match pages.links.peek(&clicked.code) {
+    let redeemed = match open(&pages, &clicked.code) {
         Ok(None) => Ok(None),
         Ok(Some(link)) if link.kind == LinkKind::SignIn => pages.links.redeem(&clicked.code).await,
         Ok(Some(link)) => {
@@ -102,17 +102,10 @@ pub(super) async fn submit(
         }
         Err(error) => Err(error),
     };
-    let user = match redeemed {
-        Ok(Some(name)) => {
-            pages.link_used(&asked, &name, kind);
-            owner(&pages, &name)
-        }
-        Ok(None) => Ok(None),
-        Err(error) => Err(error),
-    };
-    match user {
+    match redeemed {
         Ok(Some(user)) => {
-            let user = (user.into_user(), "link");
+            pages.link_used(&asked, &user.name, kind);
+            let user = (user, "link");
             sign_in::open_session(&pages, &asked, &headers, user, (own::HOME, None)).await
         }
         Ok(None) => {
@@ -126,7 +119,7 @@ pub(super) async fn submit(
     }
 }
 
-/// Stores the password and ends the sessions of its user; the name when the link was good for that.
+/// Stores the password and ends the sessions of its user, whom it gives when the link was good.
 /// `Err`: the form once more, and the link stays.
 async fn set_password(
     pages: &Pages,
@@ -134,12 +127,7 @@ async fn set_password(
     headers: &HeaderMap,
     link: OpenLink,
     clicked: Clicked,
-) -> Result<Result<Option<String>, store::Error>, Response> {
-    match owner(pages, &link.user) {
-        Ok(Some(_)) => {}
-        Ok(None) => return Ok(Ok(None)),
-        Err(error) => return Ok(Err(error)),
-    }
+) -> Result<Result<Option<User>, store::Error>, Response> {
     let (new, again) = (Secret::new(clicked.new), Secret::new(clicked.again));
     let code = clicked.code;
     let hash = match password::chosen(new, &again, &link.user) {
@@ -154,18 +142,21 @@ async fn set_password(
         }
     };
     let redeemed = pages.links.redeem_for_password(&code, hash).await;
-    if let Ok(Some(name)) = &redeemed {
+    if let Ok(Some(User { name, .. })) = &redeemed {
         pages.password_changed(asked, name, "link");
         password::end_all(pages, name).await;
     }
     Ok(redeemed)
 }
 
-/// The user of a link: one of the store, there and enabled. One of the configuration with the same
-/// name is somebody else.
-fn owner(pages: &Pages, name: &str) -> Result<Option<Verified>, store::Error> {
-    let found = pages.users.lookup(name)?;
-    Ok(found.filter(Verified::is_stored))
+/// A link that is good now. Its user is one of the store, there and enabled; one of the configuration
+/// with the same name is somebody else.
+fn open(pages: &Pages, code: &str) -> Result<Option<OpenLink>, store::Error> {
+    let Some(link) = pages.links.peek(code)? else {
+        return Ok(None);
+    };
+    let stored = pages.users.is_stored(&link.user)?;
+    Ok(stored.then_some(link))
 }
 
 fn ask(

@@ -97,6 +97,13 @@ pub struct Pages {
 }
 
 impl Pages {
+    /// Whether a session's user is still what their provider would assert now.
+    async fn vouches_for(&self, session: &Session) -> bool {
+        let (users, user) = (Arc::clone(&self.users), Arc::clone(&session.user));
+        let judged = tokio::task::spawn_blocking(move || users.vouches_for(&user));
+        judged.await.unwrap_or(false)
+    }
+
     /// Ends a session by its owner's wish, with all that it opened on every host.
     async fn end_session(&self, session: &Session) {
         if let Err(error) = self.sessions.end(&session.id, Ended::SignedOut).await {
@@ -293,6 +300,22 @@ pub(crate) fn html(status: StatusCode, page: String) -> AxumResponse {
         .into_response()
 }
 
+/// A page that says how long to wait after too many failed attempts.
+fn throttled_html(page: String, wait: Duration) -> AxumResponse {
+    retry_later(html(StatusCode::TOO_MANY_REQUESTS, page), wait)
+}
+
+/// A page that says that nothing was checked, since there is too much to do.
+fn busy_html(page: String) -> AxumResponse {
+    retry_later(html(StatusCode::SERVICE_UNAVAILABLE, page), SHORTLY)
+}
+
+fn retry_later(mut response: AxumResponse, after: Duration) -> AxumResponse {
+    let seconds = HeaderValue::from(ui::whole_seconds(after));
+    response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    response
+}
+
 pub(crate) fn see_other(location: &str) -> AxumResponse {
     (
         StatusCode::SEE_OTHER,
@@ -311,3 +334,24 @@ pub const MAX_BODY: u64 = 64 * 1024;
 /// Requests that wait for the pages; beyond, 503.
 const WAITING: usize = 1024;
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A queue of passwords is checked by then.
+const SHORTLY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_told_to_come_again_is_told_when() {
+        let busy = busy_html(String::new());
+        assert_eq!(
+            (busy.status(), &busy.headers()["retry-after"]),
+            (StatusCode::SERVICE_UNAVAILABLE, &HeaderValue::from(5))
+        );
+        let slowed = throttled_html(String::new(), Duration::from_millis(1500));
+        assert_eq!(
+            (slowed.status(), &slowed.headers()["retry-after"]),
+            (StatusCode::TOO_MANY_REQUESTS, &HeaderValue::from(2))
+        );
+    }
+}

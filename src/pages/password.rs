@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use axum::{Form, extract::State, response::Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{Asked, AskedOf, Pages, form, html, see_other, sign_in};
+use super::{Asked, AskedOf, Pages, busy_html, form, html, see_other, sign_in, throttled_html};
 use crate::{
     identity::{NewPassword, PasswordKeeper, Unavailable},
     route::own::{HOME, PASSWORD, SIGN_IN},
@@ -84,7 +84,8 @@ pub(super) async fn submit(
         Ok(new) => new,
         Err(state) => return again_with(state),
     };
-    let attempt = match pages.throttle.attempt(asked.client.ip(), name) {
+    let browser = form::browser(&asked, &headers);
+    let attempt = match pages.throttle.attempt(asked.client.ip(), name, browser) {
         Ok(attempt) => attempt,
         Err(later) => {
             pages.password_change_failed(&asked, name, SignIn::Throttled);
@@ -105,18 +106,18 @@ pub(super) async fn submit(
     };
     attempt.succeeded();
     let stored = match pages.users.hash(new).await {
-        Ok(hash) => pages.users.choose_password(name, hash).await,
+        Ok(hash) => pages.users.choose_password(user, hash).await,
         Err(error) => Err(error),
     };
-    match stored {
-        Ok(true) => {}
-        // Disabled or removed in this moment.
-        Ok(false) => return see_other(SIGN_IN),
+    let user = match stored {
+        Ok(Some(user)) => user,
+        // Disabled, removed or changed in this moment.
+        Ok(None) => return see_other(SIGN_IN),
         Err(error) => return again_with(busy(&asked, &error)),
-    }
+    };
     pages.password_changed(&asked, name, "password");
     end_all(&pages, name).await;
-    let user = (user.into_user(), "new-password");
+    let user = (user, "new-password");
     sign_in::open_session(&pages, &asked, &headers, user, (HOME, None)).await
 }
 
@@ -148,19 +149,16 @@ pub(super) async fn end_all(pages: &Pages, name: &str) {
 
 /// The form with its status.
 pub(super) fn page(asked: &Asked, page: &PasswordPage) -> Response {
-    let status = match page.state {
-        PasswordState::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        PasswordState::Differ | PasswordState::Unfit(_) => StatusCode::UNPROCESSABLE_ENTITY,
-        PasswordState::Fresh | PasswordState::Stale => StatusCode::OK,
-        PasswordState::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-        PasswordState::Wrong => StatusCode::UNAUTHORIZED,
-    };
-    let mut response = html(status, ui::password(&asked.runtime.look, page));
-    if let PasswordState::TooMany { retry_after } = page.state {
-        let seconds = HeaderValue::from(ui::whole_seconds(retry_after));
-        response.headers_mut().insert(header::RETRY_AFTER, seconds);
+    let text = ui::password(&asked.runtime.look, page);
+    match page.state {
+        PasswordState::Busy => busy_html(text),
+        PasswordState::Differ | PasswordState::Unfit(_) => {
+            html(StatusCode::UNPROCESSABLE_ENTITY, text)
+        }
+        PasswordState::Fresh | PasswordState::Stale => html(StatusCode::OK, text),
+        PasswordState::TooMany { retry_after } => throttled_html(text, retry_after),
+        PasswordState::Wrong => html(StatusCode::UNAUTHORIZED, text),
     }
-    response
 }
 
 fn ask(

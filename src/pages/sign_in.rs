@@ -7,10 +7,10 @@ use axum::{
     extract::{Query, State},
     response::Response,
 };
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{Asked, AskedOf, Pages, form, html, see_other, with_cookie};
+use super::{Asked, AskedOf, Pages, busy_html, form, html, see_other, throttled_html, with_cookie};
 use crate::{
     auth::return_target::Return,
     http::site::Host,
@@ -107,7 +107,9 @@ pub(super) async fn submit(
             return asked.problem(&Problem::FormRefused);
         }
     }
-    let attempt = match pages.throttle.attempt(asked.client.ip(), &filled.username) {
+    let browser = form::browser(&asked, &headers);
+    let (client, name) = (asked.client.ip(), &filled.username);
+    let attempt = match pages.throttle.attempt(client, name, browser) {
         Ok(attempt) => attempt,
         Err(later) => {
             pages.sign_in_throttled(&asked, &headers, &filled.username, later);
@@ -166,11 +168,13 @@ pub(super) async fn open_session(
             failed(SignIn::Busy);
             return asked.problem(&Problem::Busy);
         }
+        Err(error @ session::Error::UserGone) => {
+            failed(SignIn::Wrong);
+            tracing::info!(%error, request_id = %asked.id, "a sign-in came too late");
+            return see_other(own::SIGN_IN);
+        }
         Err(error) => {
-            failed(match error {
-                session::Error::UserGone => SignIn::Wrong,
-                session::Error::Store(_) | session::Error::TooMany => SignIn::Failed,
-            });
+            failed(SignIn::Failed);
             tracing::error!(error = %chain(&error), request_id = %asked.id, "a sign-in failed");
             return asked.problem(&Problem::Internal);
         }
@@ -178,6 +182,13 @@ pub(super) async fn open_session(
     let Some(session) = pages.sessions.find(&token, &asked.host) else {
         return see_other(own::SIGN_IN);
     };
+    // A reload that came while the password was checked has not seen this session yet; one that
+    // comes from here on does.
+    if !pages.vouches_for(&session).await {
+        failed(SignIn::Wrong);
+        pages.end_session(&session).await;
+        return see_other(own::SIGN_IN);
+    }
     pages.signed_in(asked, &session, method);
     let response = onward(pages, asked, &session, return_to, nonce);
     with_cookie(response, asked.session_cookie(&token))
@@ -266,17 +277,13 @@ impl Blank<'_> {
             password,
             plain_http: asked.is_plain(),
         };
-        let status = match state {
-            SignInState::Busy => StatusCode::SERVICE_UNAVAILABLE,
-            SignInState::Fresh | SignInState::Stale => StatusCode::OK,
-            SignInState::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            SignInState::Wrong => StatusCode::UNAUTHORIZED,
+        let text = ui::sign_in(&runtime.look, &page);
+        let response = match state {
+            SignInState::Busy => busy_html(text),
+            SignInState::Fresh | SignInState::Stale => html(StatusCode::OK, text),
+            SignInState::TooMany { retry_after } => throttled_html(text, retry_after),
+            SignInState::Wrong => html(StatusCode::UNAUTHORIZED, text),
         };
-        let mut response = html(status, ui::sign_in(&runtime.look, &page));
-        if let SignInState::TooMany { retry_after } = state {
-            let seconds = HeaderValue::from(ui::whole_seconds(retry_after));
-            response.headers_mut().insert(header::RETRY_AFTER, seconds);
-        }
         issued.with_cookie(response)
     }
 }

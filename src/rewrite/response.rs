@@ -4,7 +4,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{
         ACCESS_CONTROL_ALLOW_CREDENTIALS, ALT_SVC, CACHE_CONTROL, CONTENT_SECURITY_POLICY,
-        LOCATION, REFRESH, X_FRAME_OPTIONS,
+        LOCATION, REFRESH, STRICT_TRANSPORT_SECURITY, X_FRAME_OPTIONS,
     },
     response,
 };
@@ -39,6 +39,7 @@ pub fn response(rules: &Rules, answered: Answered<'_>, parts: &mut response::Par
     }
     remove_family(headers, "x-accel-");
     keep_worker_in_place(rules, headers);
+    transport_security(rules, answered, headers);
     cookie::narrow(headers, rules.stripped());
     relocate(rules, answered, headers);
     if parts.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -103,10 +104,21 @@ impl Seclusion {
             headers.insert(CROSS_ORIGIN_RESOURCE_POLICY, self.resource_policy.clone());
         }
         let mut policies = headers.get_all(CONTENT_SECURITY_POLICY).iter();
-        if !headers.contains_key(X_FRAME_OPTIONS) && !policies.any(names_frame_ancestors) {
+        let ruled = headers.get_all(X_FRAME_OPTIONS).iter().any(is_frame_rule);
+        if !ruled && !policies.any(names_frame_ancestors) {
             headers.append(CONTENT_SECURITY_POLICY, self.frame_ancestors.clone());
         }
     }
+}
+
+/// Whether browsers take a value of `X-Frame-Options` for a rule. `ALLOWALL`, `ALLOW-FROM` and others
+/// let everybody in (HTML, "The `X-Frame-Options` header").
+fn is_frame_rule(value: &HeaderValue) -> bool {
+    let mut words = value.as_bytes().split(|byte| *byte == b',');
+    words.any(|word| {
+        let word = word.trim_ascii();
+        word.eq_ignore_ascii_case(b"deny") || word.eq_ignore_ascii_case(b"sameorigin")
+    })
 }
 
 fn names_frame_ancestors(policy: &HeaderValue) -> bool {
@@ -134,6 +146,27 @@ fn keep_worker_in_place(rules: &Rules, headers: &mut HeaderMap) {
     if !(in_place && single) {
         headers.remove(SERVICE_WORKER_ALLOWED);
     }
+}
+
+/// A tool may promise https for a host of its own: not for the hosts below it, not for one that it
+/// shares, and it cannot take back what our own pages promise (RFC 6797 §6.1).
+fn transport_security(rules: &Rules, answered: Answered<'_>, headers: &mut HeaderMap) {
+    let Some(said) = headers.remove(STRICT_TRANSPORT_SECURITY) else {
+        return;
+    };
+    let has_host = rules.prefix.is_empty() && *answered.host != answered.site.host;
+    if let (true, Some(seconds)) = (has_host, said.to_str().ok().and_then(max_age)) {
+        let promise = HeaderValue::try_from(format!("max-age={seconds}"));
+        headers.extend(promise.ok().map(|own| (STRICT_TRANSPORT_SECURITY, own)));
+    }
+}
+
+/// The `max-age` that a promise states, in seconds, if it is one.
+fn max_age(promise: &str) -> Option<u64> {
+    let mut directives = promise.split(';').filter_map(|text| text.split_once('='));
+    let (_, seconds) = directives.find(|(name, _)| name.trim().eq_ignore_ascii_case("max-age"))?;
+    let seconds = seconds.trim().trim_matches('"').parse().ok()?;
+    (seconds > 0).then_some(seconds)
 }
 
 fn relocate(rules: &Rules, answered: Answered<'_>, headers: &mut HeaderMap) {
@@ -170,9 +203,12 @@ const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
 const SERVICE_WORKER_ALLOWED: HeaderName = HeaderName::from_static("service-worker-allowed");
 
 /// Each speaks for a whole origin or to a proxy, which is not for a tool to do (SECURITY T97).
-const WITHHELD: [HeaderName; 4] = [
+const WITHHELD: [HeaderName; 7] = [
     ALT_SVC,
     HeaderName::from_static("clear-site-data"),
     HeaderName::from_static("nel"),
     HeaderName::from_static("report-to"),
+    HeaderName::from_static("x-lighttpd-send-file"),
+    HeaderName::from_static("x-reproxy-url"),
+    HeaderName::from_static("x-sendfile"),
 ];

@@ -336,6 +336,9 @@ fn nothing_that_speaks_for_a_whole_origin_reaches_the_browser() {
         ("report-to", "{}"),
         ("x-accel-redirect", "/x"),
         ("x-accel-buffering", "no"),
+        ("x-sendfile", "/x"),
+        ("x-lighttpd-send-file", "/x"),
+        ("x-reproxy-url", "http://x/"),
         ("service-worker-allowed", "/"),
         ("access-control-allow-origin", "https://evil.example"),
         ("access-control-allow-credentials", "true"),
@@ -458,6 +461,21 @@ fn the_tools_own_frame_rules_stand() {
         "content-security-policy: default-src 'self' frame-ancestors.example"
     );
     assert_eq!(got[1], SECLUDED[0]);
+}
+
+#[test]
+fn a_frame_rule_that_no_browser_knows_is_none() {
+    let rules = rules_of("/", |_| {});
+    let own = "content-security-policy: frame-ancestors 'self'".to_owned();
+    let framed = |fields: &[(&'static str, &'static str)]| answered(&rules, true, 200, fields);
+    for unknown in ["ALLOWALL", "ALLOW-FROM https://evil.example", "*", ""] {
+        let got = framed(&[("x-frame-options", unknown)]);
+        assert!(got.contains(&own), "{unknown}: {got:?}");
+    }
+    for known in ["DENY", "deny", " SameOrigin", "DENY, ALLOWALL"] {
+        let got = framed(&[("x-frame-options", known)]);
+        assert!(!got.contains(&own), "{known}: {got:?}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! Stop drains: no new connections, what is under way finishes within `limits.drain_timeout`.
 
 use std::{
+    collections::HashSet,
     fs::File,
     io,
     net::SocketAddr,
@@ -370,7 +371,16 @@ impl Server {
         let (sessions, users) = (Arc::clone(&self.shared.sessions), Arc::clone(&self.users));
         let _context = self.control.enter();
         self.tasks.spawn(async move {
-            let gone = |session: &Session| !users.vouches_for(&session.user);
+            // Each asks the store, and some a hash: not while the sessions are locked.
+            let open = sessions.list(None);
+            let judged = tokio::task::spawn_blocking(move || {
+                let gone = open
+                    .iter()
+                    .filter(|session| !users.vouches_for(&session.user));
+                gone.map(|session| session.id).collect::<HashSet<_>>()
+            });
+            let gone = judged.await.unwrap_or_default();
+            let gone = |session: &Session| gone.contains(&session.id);
             match sessions.end_where(gone, Ended::UserRemoved).await {
                 Ok(0) => {}
                 Ok(count) => tracing::info!(count, "sessions of changed or removed users ended"),

@@ -13,6 +13,7 @@ mod index;
 mod record;
 mod signed_in;
 mod token;
+mod voucher;
 
 use std::{
     collections::HashSet,
@@ -31,6 +32,7 @@ pub use self::{
     record::{StoredSession, forget_user},
     signed_in::{Device, Ended, Session, User},
     token::{SessionId, SessionToken},
+    voucher::Voucher,
 };
 use self::{index::Index, record::LastSeen, token::TokenHash};
 use crate::{
@@ -77,8 +79,8 @@ pub enum Error {
     /// The bound of all sessions together.
     #[error("too many people are signed in")]
     TooMany,
-    /// Disabled or removed while the sign-in was on its way.
-    #[error("the user was disabled or removed")]
+    /// Disabled, removed or given another password while the sign-in was on its way.
+    #[error("the user was disabled, removed or given another password")]
     UserGone,
 }
 
@@ -146,8 +148,9 @@ impl Sessions {
     /// What the browser had before grants nothing new. Of more than 50 sessions of a user the one
     /// that was idle the longest ends.
     ///
-    /// A user of the store ([`accounts::PROVIDER`]) must be there and enabled: looked up in the
-    /// same transaction, so that disabling somebody cannot miss a sign-in on its way.
+    /// A user of the store ([`accounts::PROVIDER`]) must be there, enabled, and with the password
+    /// that let them in: looked up in the same transaction, so that disabling somebody, or another
+    /// password, cannot miss a sign-in on its way.
     pub async fn sign_in(
         &self,
         user: User,

@@ -10,7 +10,10 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use super::token::{SessionId, TokenHash};
+use super::{
+    Voucher,
+    token::{SessionId, TokenHash},
+};
 use crate::{clock::Timestamp, config, http::site::Host};
 
 /// A user as a provider asserted it at sign-in.
@@ -26,6 +29,10 @@ pub struct User {
     pub email: Option<String>,
     /// Group names.
     pub groups: Vec<String>,
+    /// Which secret let them in; `None` where the provider keeps none here. Absent in sessions from
+    /// before there were vouchers.
+    #[serde(default)]
+    pub voucher: Option<Voucher>,
 }
 
 impl User {

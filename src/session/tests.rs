@@ -72,6 +72,7 @@ fn user(name: &str) -> User {
         name: name.into(),
         email: None,
         groups: vec!["analysts".into()],
+        voucher: None,
     }
 }
 
@@ -356,8 +357,7 @@ async fn all_sessions_of_a_user_end_together() {
 #[tokio::test]
 async fn a_user_of_the_store_must_be_there_and_enabled() {
     let lab = Lab::new();
-    let mut ana = user("ana");
-    ana.provider = accounts::PROVIDER.into();
+    let ana = StoredUser::new(None, None, Vec::new(), START).session_user("ana");
     let main = host("lab");
     let sign_in = || lab.sessions.sign_in(ana.clone(), &main, device());
     assert!(matches!(sign_in().await, Err(Error::UserGone)));
@@ -374,6 +374,48 @@ async fn a_user_of_the_store_must_be_there_and_enabled() {
     assert!(matches!(sign_in().await, Err(Error::UserGone)));
     assert_eq!(lab.stored(), 0);
     assert_eq!(lab.sessions.list(None).len(), 1, "only the one to be ended");
+}
+
+#[tokio::test]
+async fn a_sign_in_comes_too_late_when_its_password_has_been_changed() {
+    let lab = Lab::new();
+    let phc = |text: &str| crate::secret::Secret::new(text.to_owned());
+    let before = StoredUser::new(Some(&phc("old")), None, Vec::new(), START);
+    let ana = before.session_user("ana");
+    let add = move |changes: &Changes<'_>| {
+        accounts::add(changes, &"ana".parse().unwrap(), &before).map(drop)
+    };
+    lab.sessions.store.write(add).await.unwrap();
+    let main = host("lab");
+    let sign_in = |user: &User| lab.sessions.sign_in(user.clone(), &main, device());
+    assert!(sign_in(&ana).await.is_ok());
+    let unvouched = User {
+        voucher: None,
+        ..ana.clone()
+    };
+    assert!(matches!(sign_in(&unvouched).await, Err(Error::UserGone)));
+
+    // Verified before, stored after.
+    let change = move |changes: &Changes<'_>| {
+        accounts::set_password(changes, "ana", &phc("new"))?;
+        Ok(changes
+            .get::<StoredUser>("ana")?
+            .unwrap()
+            .session_user("ana"))
+    };
+    let now = lab.sessions.store.write(change).await.unwrap();
+    assert!(matches!(sign_in(&ana).await, Err(Error::UserGone)));
+    assert!(sign_in(&now).await.is_ok());
+
+    // Removed, and made again by the same name and password.
+    let again = move |changes: &Changes<'_>| {
+        accounts::remove(changes, "ana")?;
+        let phc = crate::secret::Secret::new("new".to_owned());
+        let user = StoredUser::new(Some(&phc), None, Vec::new(), Timestamp(START.0 + 1));
+        accounts::add(changes, &"ana".parse().unwrap(), &user).map(drop)
+    };
+    lab.sessions.store.write(again).await.unwrap();
+    assert!(matches!(sign_in(&now).await, Err(Error::UserGone)));
 }
 
 #[tokio::test]

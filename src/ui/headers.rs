@@ -15,8 +15,8 @@ use super::look::{Framing, Look};
 ///
 /// `Referrer-Policy` is `same-origin` and not `no-referrer`, which would make browsers send
 /// `Origin: null` with our own forms. There is no `Permissions-Policy`: no script but ours runs.
-pub fn security_headers(headers: &mut HeaderMap, look: &Look, framing: Framing, https: bool) {
-    headers.insert(CONTENT_SECURITY_POLICY, look.policy(framing).clone());
+pub fn security_headers(headers: &mut HeaderMap, look: &Look, framing: Framing<'_>, https: bool) {
+    headers.insert(CONTENT_SECURITY_POLICY, look.policy(framing));
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "same-origin"),
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
     use crate::{config, ui::look::Look};
 
-    fn headers(framing: Framing, https: bool) -> HeaderMap {
+    fn headers(framing: Framing<'_>, https: bool) -> HeaderMap {
         let look = Look::new(&config::Ui {
             title: "Lab".into(),
             accent: "#0b6e99".into(),
@@ -83,7 +83,15 @@ mod tests {
 
     #[test]
     fn an_error_inside_a_tools_own_frame_can_be_read_there_and_nowhere_else() {
-        let headers = headers(Framing::SameOrigin, true);
+        let portal = [
+            "https://portal.example.org".to_owned(),
+            "https://b.example".to_owned(),
+        ];
+        let embedded = headers(Framing::LikeTool(&portal), true);
+        let policy = embedded[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        let ancestors = "; frame-ancestors 'self' https://portal.example.org https://b.example";
+        assert!(policy.ends_with(ancestors), "{policy}");
+        let headers = headers(Framing::LikeTool(&[]), true);
         let policy = headers["content-security-policy"].to_str().unwrap();
         assert!(policy.ends_with("frame-ancestors 'self'"));
     }

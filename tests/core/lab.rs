@@ -22,6 +22,8 @@ pub(crate) struct Lab {
     pub(crate) address: SocketAddr,
     pub(crate) tool: Tool,
     pub(crate) config: Config,
+    /// The server's, which stands still unless it is moved.
+    pub(crate) clock: Clock,
     _state: tempfile::TempDir,
 }
 
@@ -74,8 +76,9 @@ access = "signed-in"
             upstream = tool.address,
         );
         let config = parse_str(&config).unwrap_or_else(|problems| panic!("{problems}"));
+        let clock = Clock::manual(Clock::default().now());
         let options = Options {
-            clock: Clock::default(),
+            clock: clock.clone(),
             log_format: Format::Json,
             access_log: None,
         };
@@ -86,6 +89,7 @@ access = "signed-in"
             address,
             tool,
             config,
+            clock,
             _state: state,
         }
     }

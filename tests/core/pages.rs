@@ -1,5 +1,7 @@
 //! Our own pages: forms, and what the end of a session does to them.
 
+use std::time::Duration;
+
 use crate::lab::{Lab, MAIN, TOOL};
 
 const HTML: &str = "accept: text/html\r\n";
@@ -51,6 +53,79 @@ fn a_form_without_its_value_or_with_somebody_elses_is_refused() {
             .status,
         403
     );
+}
+
+#[test]
+fn a_form_that_was_left_open_for_a_night_is_quietly_made_anew() {
+    // T42
+    let lab = Lab::start();
+    let form = lab.connect().get(MAIN, "/.labgate/sign-in", "");
+    lab.clock.advance(Duration::from_secs(14 * 60 * 60));
+    let late = lab.post_sign_in(&form.cookie(), &form.hidden("csrf"));
+    assert_eq!(late.status, 200, "{}", late.text());
+    assert!(late.field("set-cookie").is_none(), "nobody is signed in");
+    assert!(
+        late.text().contains("value=\"ana\""),
+        "the name is still there"
+    );
+    let again = lab.post_sign_in(&form.cookie(), &late.hidden("csrf"));
+    assert_eq!(again.status, 303, "{}", again.text());
+
+    // A month later the browser has no cookie of the form any more.
+    let strange = lab.post_sign_in("", &late.hidden("csrf"));
+    assert_eq!(strange.status, 403);
+}
+
+#[test]
+fn only_what_a_person_does_moves_the_idle_clock() {
+    // T39
+    let lab = Lab::start();
+    let hour = Duration::from_secs(60 * 60);
+    let idle_after = |method: &str, path: &str, fields: &str| {
+        let cookie = lab.sign_in();
+        lab.clock.advance(5 * hour);
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nhost: {MAIN}\r\ncookie: {cookie}\r\n{fields}\r\n");
+        let answer = lab.connect().send(head).answer();
+        assert!(
+            matches!(answer.status, 200 | 404),
+            "{path}: {}",
+            answer.status
+        );
+        lab.clock.advance(5 * hour);
+        let fields = format!("cookie: {cookie}\r\n");
+        lab.connect().get(MAIN, "/.labgate/whoami", &fields).status
+    };
+    let fetch = "sec-fetch-mode: cors\r\nsec-fetch-dest: empty\r\nsec-fetch-site: same-origin\r\n";
+    let image =
+        "sec-fetch-mode: no-cors\r\nsec-fetch-dest: image\r\nsec-fetch-site: same-origin\r\n";
+    for (path, fields) in [
+        ("/shared/api/status", fetch),
+        ("/shared/favicon.ico", image),
+        ("/shared/heartbeat", "accept: */*\r\n"),
+        ("/.labgate/whoami", fetch),
+    ] {
+        assert_eq!(idle_after("GET", path, fields), 401, "{path} {fields}");
+        assert_eq!(idle_after("OPTIONS", "/shared/", fields), 401, "{fields}");
+    }
+    let person =
+        "sec-fetch-mode: navigate\r\nsec-fetch-dest: document\r\nsec-fetch-site: same-origin\r\n";
+    assert_eq!(idle_after("GET", "/shared/lab", person), 200);
+    assert_eq!(idle_after("GET", "/shared/lab", HTML), 200, "plain http");
+    assert_eq!(idle_after("DELETE", "/shared/x", fetch), 200);
+
+    // The absolute clock wins, whatever is done.
+    let cookie = lab.sign_in();
+    let fields = format!("cookie: {cookie}\r\n{person}");
+    for _ in 0..6 * 7 - 1 {
+        lab.clock.advance(4 * hour);
+        assert_eq!(lab.connect().get(MAIN, "/shared/", &fields).status, 200);
+    }
+    lab.clock.advance(4 * hour);
+    let late = lab
+        .connect()
+        .get(MAIN, "/shared/", &format!("cookie: {cookie}\r\n"));
+    assert_eq!(late.status, 401);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The address of `[admin]`: numbers for programs of operators (T54).
 
+use rustix::process::Signal;
 use std::{fs, net::SocketAddr};
 
 use crate::support::{
@@ -191,11 +192,11 @@ async fn reloads_are_counted_and_the_last_one_told() {
     let successful = "labgate_config_last_reload_successful";
     assert_eq!(number(&lab, successful).await, 1);
     fs::write(&further, "nonsense = true").unwrap();
-    lab.hang_up();
+    lab.signal(Signal::HUP);
     reaches(&lab, "labgate_config_reloads_total{outcome=\"refused\"}", 1).await;
     assert_eq!(number(&lab, successful).await, 0);
     fs::write(&further, ADMIN).unwrap();
-    lab.hang_up();
+    lab.signal(Signal::HUP);
     reaches(&lab, "labgate_config_reloads_total{outcome=\"applied\"}", 1).await;
     assert_eq!(number(&lab, successful).await, 1);
 }

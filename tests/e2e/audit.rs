@@ -1,6 +1,7 @@
 //! The audit log: who came, what was refused, how it ended; never a secret (T82), and no line that a
 //! client made up.
 
+use rustix::process::Signal;
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
 
 use futures_util::StreamExt;
@@ -162,7 +163,7 @@ async fn a_hang_up_opens_the_file_anew_even_with_a_configuration_that_is_refused
     };
     appears("server-started").await;
     fs::rename(&path, &moved).unwrap();
-    lab.hang_up();
+    lab.signal(Signal::HUP);
     appears("configuration-reloaded").await;
     let reloaded = events(&path);
     assert_eq!(one(&reloaded, "configuration-reloaded")["generation"], 1);
@@ -170,7 +171,7 @@ async fn a_hang_up_opens_the_file_anew_even_with_a_configuration_that_is_refused
 
     fs::remove_file(&path).unwrap();
     fs::write(path.with_file_name("further.toml"), "nonsense = true").unwrap();
-    lab.hang_up();
+    lab.signal(Signal::HUP);
     appears("configuration-refused").await;
     assert_eq!(
         one(&events(&path), "configuration-refused")["generation"],

@@ -303,3 +303,65 @@ async fn only_a_navigation_is_sent_to_the_sign_in_page() {
     let (status, headers) = stranger.begin(&head).await.response_to_head().await;
     assert!(status == 303 && headers.has("location"));
 }
+
+#[tokio::test]
+async fn a_credential_of_the_callers_own_needs_no_origin() {
+    // T46, T47, the counterpart: no cookie of ours, nothing of ours is lent.
+    let origin = Origin::ok().await;
+    let lab = Lab::builder().open(&origin).start();
+    let stranger = lab.browser();
+    for from in [None, Some("null"), Some("http://evil.example")] {
+        let request = Request::new("GET", OPEN).header("authorization", "Bearer of-the-tool");
+        assert!(
+            stranger.upgrade(request.handshake(from)).await.is_ok(),
+            "{from:?}"
+        );
+        let seen = origin.last();
+        assert_eq!(seen.headers.all("authorization"), ["Bearer of-the-tool"]);
+        let mut request =
+            Request::new("DELETE", OPEN).header("authorization", "Bearer of-the-tool");
+        if let Some(from) = from {
+            request = request
+                .header("origin", from)
+                .header("sec-fetch-site", "cross-site");
+        }
+        assert_eq!(stranger.send(request).await.status, 200, "{from:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_sibling_neither_frames_loads_nor_listens_to_a_tool() {
+    // T95
+    let origin = Origin::ok().await;
+    let lab = Lab::with_tool(&origin);
+    let ana = lab.at_tool("ana").await;
+    let reached = origin.seen().len();
+    let ask = |site: &str| {
+        [
+            ("/vnc.html", "navigate", "iframe", "text/html"),
+            ("/vnc.html", "navigate", "object", "text/html"),
+            ("/files/x.js", "no-cors", "script", "*/*"),
+            ("/files/x.css", "no-cors", "style", "text/css"),
+            ("/files/x.png", "no-cors", "image", "image/*"),
+            ("/events", "cors", "empty", "text/event-stream"),
+            ("/api", "no-cors", "empty", "*/*"),
+        ]
+        .map(|(path, mode, dest, accept)| {
+            Request::new("GET", &format!("{TOOL}{path}"))
+                .header("sec-fetch-site", site)
+                .header("sec-fetch-mode", mode)
+                .header("sec-fetch-dest", dest)
+                .header("accept", accept)
+                .header("referer", "http://bob.lab.test/")
+        })
+    };
+    for site in ["same-site", "cross-site"] {
+        for request in ask(site) {
+            assert_eq!(ana.send(request.clone()).await.status, 403, "{request:?}");
+        }
+    }
+    assert_eq!(origin.seen().len(), reached);
+    for request in ask("same-origin") {
+        assert_eq!(ana.send(request.clone()).await.status, 200, "{request:?}");
+    }
+}

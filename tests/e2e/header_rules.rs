@@ -398,3 +398,168 @@ async fn a_tool_cannot_speak_for_its_whole_origin() {
     assert_eq!(answer.headers.all("set-cookie"), ["a=1; Path=/rstudio/"]);
     assert_eq!(answer.headers.all("x-tool-said"), ["hello"]);
 }
+
+#[tokio::test]
+async fn our_own_refusals_are_read_by_listed_pages_where_a_tools_answer_would_be() {
+    // T50
+    let (origin, away) = (Origin::ok().await, Origin::ok().await);
+    let cors = "cors = [\"http://app.example.org\"]";
+    let lab = Lab::builder()
+        .route(
+            "tool",
+            &origin,
+            &format!("host = \"tool.lab.test\"\naccess = \"signed-in\"\n{cors}"),
+        )
+        .route(
+            "away",
+            &away,
+            &format!("path = \"/away/\"\naccess = \"public\"\n{cors}"),
+        )
+        .route("own", &origin, "path = \"/own/\"\naccess = \"signed-in\"")
+        .start();
+    drop(away);
+    let (stranger, ana) = (lab.browser(), lab.at_tool("ana").await);
+    let allowed = ("access-control-allow-origin".to_owned(), APP.to_owned());
+    for (url, status) in [
+        (TOOL, 401),
+        ("http://lab.test/away/", 502),
+        ("http://lab.test/away", 308),
+    ] {
+        let answer = call(&stranger, url, APP).await;
+        assert_eq!(answer.status, status, "{url}");
+        assert_eq!(
+            spoken_to_others(&answer),
+            std::slice::from_ref(&allowed),
+            "{url}"
+        );
+        assert_eq!(answer.headers.all("vary"), ["origin"], "{url}");
+        for other in ["http://evil.example", "null", "http://app.example.org:81"] {
+            let answer = call(&stranger, url, other).await;
+            assert_eq!((answer.status, spoken_to_others(&answer)), (status, vec![]));
+            assert_eq!(answer.headers.all("vary"), ["origin"], "{url}");
+        }
+    }
+    // What our cookie opens, or refuses, is nobody else's to read; nor what lists nobody.
+    let cross_site = call(&ana, TOOL, APP).await;
+    assert_eq!(
+        (cross_site.status, spoken_to_others(&cross_site)),
+        (403, vec![])
+    );
+    let unlisted = call(&stranger, "http://lab.test/own/", APP).await;
+    assert_eq!(
+        (unlisted.status, spoken_to_others(&unlisted)),
+        (401, vec![])
+    );
+    assert!(!unlisted.headers.has("vary"));
+    let ours = call(&stranger, "http://lab.test/.labgate/whoami", APP).await;
+    assert_eq!(spoken_to_others(&ours), []);
+}
+
+#[tokio::test]
+async fn an_error_page_shows_in_the_frames_that_the_tool_would() {
+    // T52, T95
+    let origin = Origin::ok().await;
+    let embed = "embed = [\"http://portal.lab.test\"]";
+    let lab = Lab::builder()
+        .route(
+            "tool",
+            &origin,
+            &format!("host = \"tool.lab.test\"\naccess = \"signed-in\"\n{embed}"),
+        )
+        .route(
+            "bare",
+            &origin,
+            "host = \"open.lab.test\"\naccess = \"signed-in\"",
+        )
+        .start();
+    let stranger = lab.browser();
+    let ancestors = |answer: &crate::support::raw::Response| {
+        let policy = answer
+            .headers
+            .get("content-security-policy")
+            .unwrap()
+            .to_owned();
+        let (_, rest) = policy.split_once("frame-ancestors ").unwrap();
+        rest.to_owned()
+    };
+    let framed = stranger.send(loading("navigate", "iframe")).await;
+    assert_eq!(framed.status, 401);
+    assert_eq!(ancestors(&framed), "'self' http://portal.lab.test");
+    let alone = stranger.send(loading("no-cors", "script")).await;
+    assert_eq!((alone.status, ancestors(&alone).as_str()), (401, "'none'"));
+    let frame = |url: &str| {
+        Request::new("GET", url)
+            .header("sec-fetch-site", "same-site")
+            .header("sec-fetch-mode", "navigate")
+            .header("sec-fetch-dest", "iframe")
+    };
+    let bare = stranger.send(frame(OPEN)).await;
+    assert_eq!((bare.status, ancestors(&bare).as_str()), (401, "'self'"));
+    let ours = stranger
+        .send(frame("http://tool.lab.test/.labgate/nothing"))
+        .await;
+    assert_eq!(
+        ancestors(&ours),
+        "'self'",
+        "our own paths are not the route's"
+    );
+}
+
+#[tokio::test]
+async fn a_tool_promises_https_for_its_own_host_and_no_longer() {
+    // T97
+    let origin = Origin::answering(|seen| {
+        let said = seen.headers.get("x-say").unwrap_or_default();
+        Answer::status(
+            "200 OK",
+            &format!("strict-transport-security: {said}\r\n"),
+            "ok",
+        )
+    })
+    .await;
+    let lab = Lab::builder()
+        .open(&origin)
+        .route(
+            "shared",
+            &origin,
+            "path = \"/shared/\"\naccess = \"public\"",
+        )
+        .route(
+            "below",
+            &origin,
+            "host = \"open.lab.test\"\npath = \"/below/\"\naccess = \"public\"",
+        )
+        .start();
+    let browser = lab.browser();
+    let said = async |url: &str, said: &str| {
+        let request = Request::new("GET", url).header("x-say", said);
+        let answer = browser.send(request).await;
+        assert_eq!(answer.status, 200);
+        let all = answer.headers.all("strict-transport-security");
+        all.into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    for (given, passed) in [
+        ("max-age=600", "max-age=600"),
+        ("max-age=600; includeSubDomains; preload", "max-age=600"),
+        ("includeSubdomains ; MAX-AGE=\"600\"", "max-age=600"),
+        ("preload; max-age=31536000", "max-age=31536000"),
+    ] {
+        assert_eq!(said(OPEN, given).await, [passed], "{given}");
+    }
+    for worthless in [
+        "max-age=0",
+        "max-age=0; includeSubDomains",
+        "includeSubDomains",
+        "max-age=x",
+        "",
+    ] {
+        assert!(
+            said(OPEN, worthless).await.is_empty(),
+            "{worthless}: ours stands"
+        );
+    }
+    for shared in ["http://lab.test/shared/", "http://open.lab.test/below/"] {
+        let all = said(shared, "max-age=600; includeSubDomains").await;
+        assert!(all.is_empty(), "{shared}: a host that it shares");
+    }
+}

@@ -245,3 +245,109 @@ async fn a_deep_link_comes_back_byte_for_byte_on_a_tools_host() {
         assert_eq!(origin.last().target, target);
     }
 }
+
+#[tokio::test]
+async fn signing_out_leads_nowhere_but_to_our_own_page() {
+    // T25
+    let lab = Lab::builder().start();
+    for (count, target) in evil_targets()
+        .iter()
+        .enumerate()
+        .filter(|(n, target)| n % 12 == 0 && target.len() < 2000)
+    {
+        let ana = lab.sign_in("ana").await;
+        let query = format!(
+            "?return={0}&next={0}&rd={0}&post_logout_redirect_uri={0}",
+            encode(target)
+        );
+        let url = format!("{MAIN}/.labgate/sign-out{query}");
+        let page = ana.navigate(&url).await;
+        assert_eq!(page.status, 200, "{count}: GET asks first");
+        assert!(!page.text().contains("evil"), "{target:?}: {}", page.text());
+        let mut form = crate::support::browser::hidden_fields(&page.text());
+        form.push(("return".into(), target.clone()));
+        let answer = ana.submit(&url, &form).await;
+        assert_eq!(
+            (answer.status, answer.location()),
+            (303, "/.labgate/sign-out")
+        );
+        let who = ana.get(&format!("{MAIN}/.labgate/whoami")).await;
+        assert_eq!(who.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn a_background_request_is_never_where_we_return_to() {
+    // T27
+    let origin = Origin::ok().await;
+    let lab = Lab::with_tool(&origin);
+    let stranger = lab.browser();
+    for (dest, mode) in [
+        ("empty", "cors"),
+        ("script", "no-cors"),
+        ("image", "no-cors"),
+        ("manifest", "cors"),
+    ] {
+        let request =
+            crate::support::Request::new("GET", &format!("{TOOL}/static/resource.json?x=1"))
+                .header("sec-fetch-dest", dest)
+                .header("sec-fetch-mode", mode)
+                .header("sec-fetch-site", "same-origin");
+        let answer = stranger.send(request).await;
+        assert_eq!(answer.status, 401, "{dest}");
+        assert!(
+            !answer.headers.has("location") && !answer.headers.has("set-cookie"),
+            "{dest}"
+        );
+        let text = answer.text();
+        assert!(
+            text.contains("\"sign_in\"") && !text.contains("resource"),
+            "{dest}: {text}"
+        );
+    }
+    // A page that is opened after it comes back to itself.
+    let (at, page) = stranger.open_as("ana", &format!("{TOOL}/lab")).await;
+    assert_eq!((at, page.status), (format!("{TOOL}/lab"), 200));
+    assert!(
+        !origin
+            .seen()
+            .iter()
+            .any(|seen| seen.target.contains("resource"))
+    );
+}
+
+#[tokio::test]
+async fn what_a_tool_says_of_its_inner_address_never_comes_out() {
+    // T26, by the addresses that tools are known to write
+    let origin = Origin::answering(|seen| {
+        let to = seen.headers.get("x-redirect").unwrap_or_default();
+        Answer::status("302 Found", &format!("location: {to}\r\n"), "")
+    })
+    .await;
+    let lines = "path = \"/tool/\"\nstrip_prefix = true\naccess = \"public\"";
+    let lab = Lab::builder().route("tool", &origin, lines).start();
+    let port = origin.upstream();
+    let port = port.rsplit(':').next().unwrap();
+    for (said, public) in [
+        (format!("http://localhost:{port}/x"), "/tool/x"),
+        (format!("https://127.0.0.1:{port}/x"), "/tool/x"),
+        (format!("http://[::1]:{port}/x"), "/tool/x"),
+        (format!("http://0.0.0.0:{port}/x"), "/tool/x"),
+        ("//evil.example/tool/x".to_owned(), "//evil.example/tool/x"),
+        (r"/\evil.example".to_owned(), r"/\evil.example"),
+        (
+            "https://evil.example/tool/x".to_owned(),
+            "https://evil.example/tool/x",
+        ),
+    ] {
+        let request = crate::support::Request::new("GET", &format!("{MAIN}/tool/"))
+            .header("x-redirect", &said);
+        let answer = lab.browser().send(request).await;
+        let location = answer.location();
+        assert_eq!(
+            location.strip_prefix(MAIN).unwrap_or(location),
+            public,
+            "{said}"
+        );
+    }
+}

@@ -7,6 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{
     Answer, GRACE, Lab, Origin, Request,
     certs::Authority,
+    h2,
     lab::{MAIN, MAIN_HOST, PASSWORD, TOOL, TOOL_HOST},
     raw::Connection,
     within,
@@ -247,6 +248,50 @@ async fn our_cookies_never_reach_a_tool_and_all_others_do() {
             assert_eq!(pairs, expected, "{sent}");
             assert_eq!(seen.headers.has("cookie"), !expected.is_empty(), "{sent}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_cookie_that_comes_in_pieces_is_cut_all_the_same() {
+    // T33: as browsers send them over HTTP/2 (RFC 9113 §8.2.3).
+    let origin = Origin::ok().await;
+    let lab = Lab::with_tool(&origin);
+    let ours = lab.at_tool("ana").await.session_cookie(TOOL_HOST);
+    let secret = ours.split_once('=').unwrap().1;
+    let mut connection = lab.connect().await;
+    h2::begin(&mut connection).await;
+    for (number, pieces) in [
+        vec!["a=1", ours.as_str(), "b=2"],
+        vec![ours.as_str(), "a=1", "b=2"],
+        vec!["a=1; b=2", ours.as_str()],
+        vec![
+            "labgate-form=x",
+            "a=1",
+            "CF_Authorization=x",
+            ours.as_str(),
+            "b=2",
+        ],
+    ]
+    .iter()
+    .enumerate()
+    {
+        let reached = origin.seen().len();
+        let mut head = vec![
+            (":method", "GET"),
+            (":scheme", "http"),
+            (":authority", TOOL_HOST),
+            (":path", "/"),
+        ];
+        head.extend(pieces.iter().map(|piece| ("cookie", *piece)));
+        let stream = 1 + 2 * u32::try_from(number).unwrap();
+        connection.send(h2::head(stream, &head, true)).await;
+        origin
+            .until("the request", |seen| seen.len() > reached)
+            .await;
+        let seen = origin.last();
+        assert_eq!(seen.headers.all("x-forwarded-user"), ["ana"], "{pieces:?}");
+        assert_eq!(seen.headers.all("cookie"), ["a=1; b=2"], "{pieces:?}");
+        assert!(!seen.raw.contains(secret), "{}", seen.raw);
     }
 }
 

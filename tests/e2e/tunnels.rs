@@ -1,6 +1,7 @@
 //! Upgraded connections (T79, T80, T84, T85).
 
 use futures_util::{SinkExt, StreamExt};
+use rustix::process::{Resource, Rlimit};
 use tokio_tungstenite::tungstenite::{Bytes, Message, protocol::CloseFrame};
 
 use crate::support::{
@@ -241,4 +242,44 @@ async fn what_both_sides_say_in_the_handshake_arrives() {
         "{}",
         seen.raw
     );
+}
+
+#[tokio::test]
+async fn a_thousand_tunnels_to_one_tool_leave_room_for_the_next_and_for_requests() {
+    // T88: two sockets each at our ends, and two at labgate's.
+    let files = rustix::process::getrlimit(Resource::Nofile);
+    let all = Rlimit {
+        current: files.maximum,
+        maximum: files.maximum,
+    };
+    rustix::process::setrlimit(Resource::Nofile, all).unwrap();
+    let origin = Origin::ok().await;
+    let lab = Lab::with_tool(&origin);
+    let ana = lab.at_tool("ana").await;
+    let requests = async || {
+        let begun = std::time::Instant::now();
+        for _ in 0..50 {
+            assert_eq!(ana.get(TOOL).await.status, 200);
+        }
+        begun.elapsed()
+    };
+    let alone = requests().await;
+    let mut open = Vec::new();
+    for number in 0..1000 {
+        let socket = ana.websocket(TOOL).await;
+        open.push(socket.unwrap_or_else(|answer| panic!("{number}: {}", answer.status)));
+    }
+
+    let beside = requests().await;
+    let mut next_one = ana.websocket(TOOL).await.unwrap();
+    next_one.send(Message::text("hello")).await.unwrap();
+
+    assert_eq!(next(&mut next_one).await, Some(Message::text("hello")));
+    let held_up = alone * 10 + std::time::Duration::from_secs(1);
+    assert!(beside < held_up, "{alone:?} alone, {beside:?} beside them");
+    for socket in [0, 499, 999] {
+        let socket = &mut open[socket];
+        socket.send(Message::text("still")).await.unwrap();
+        assert_eq!(next(socket).await, Some(Message::text("still")));
+    }
 }

@@ -144,7 +144,7 @@ impl Run<'_> {
         });
         let length = self.case.fields.split("content-length: ").nth(1);
         let length = length.and_then(|rest| rest.lines().next()?.parse().ok());
-        length.is_none_or(|length: usize| length == sent.sum())
+        length.is_none_or(|length: usize| length == sent.sum::<usize>())
     }
 
     fn line(&self, got: &Got) -> String {

@@ -26,12 +26,12 @@ pub struct Look {
 
 /// Which pages may show a page of ours in a frame.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Framing {
+pub enum Framing<'a> {
     /// None: every page, unless the next variant's reason holds.
     Never,
-    /// Those of the same origin: an error page that answers a framed navigation. A tool that frames
-    /// its own pages then shows what went wrong; such a page has no form, only a link.
-    SameOrigin,
+    /// Those that may show the tool: of the same origin, and of these. For an error page that answers
+    /// a framed navigation, so that it shows where the tool would; it has no form, only a link.
+    LikeTool(&'a [String]),
 }
 
 impl Look {
@@ -62,11 +62,15 @@ impl Look {
 
     /// `Content-Security-Policy` of a page. Without `form-action`: browsers apply it to the
     /// redirect behind a form as well, and sign-in ends on another host.
-    pub(super) const fn policy(&self, framing: Framing) -> &HeaderValue {
-        match framing {
-            Framing::Never => &self.alone,
-            Framing::SameOrigin => &self.framed,
-        }
+    pub(super) fn policy(&self, framing: Framing<'_>) -> HeaderValue {
+        let origins = match framing {
+            Framing::Never => return self.alone.clone(),
+            Framing::LikeTool([]) => return self.framed.clone(),
+            Framing::LikeTool(origins) => origins.join(" "),
+        };
+        // Frame ancestors stand last.
+        let policy = [self.framed.as_bytes(), b" ", origins.as_bytes()].concat();
+        HeaderValue::try_from(policy).unwrap_or_else(|_| self.framed.clone())
     }
 
     /// The stylesheet; goes between `<style>` and `</style>` byte for byte.

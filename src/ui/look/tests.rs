@@ -137,7 +137,8 @@ fn the_stylesheet_is_small_asks_nobody_and_cannot_end_its_element() {
 #[test]
 fn the_policy_names_the_bytes_that_pages_carry() {
     let look = look("#123456");
-    let policy = look.policy(Framing::Never).to_str().unwrap();
+    let policy = look.policy(Framing::Never);
+    let policy = policy.to_str().unwrap();
     assert!(policy.contains(&format!("style-src 'sha256-{}'", digest(look.style()))));
     assert!(policy.contains(&format!("script-src 'sha256-{}'", digest(look.script()))));
 }

@@ -270,6 +270,12 @@ impl Browser {
         );
     }
 
+    /// The same for paths that start with `path`.
+    pub(crate) fn plant_below(&self, host: &str, path: &str, name: &str, value: &str) {
+        let line = format!("{name}={value}; Path={path}");
+        self.keep(host, &Fields(vec![("set-cookie".into(), line)]));
+    }
+
     fn keep(&self, host: &str, headers: &Fields) {
         let mut jar = self.jar.lock().unwrap();
         for line in headers.all("set-cookie") {

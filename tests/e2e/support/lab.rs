@@ -180,10 +180,17 @@ impl Lab {
         self.server.child.wait().unwrap().code()
     }
 
-    /// Sends it SIGHUP, which makes it read its configuration again.
-    pub(crate) fn hang_up(&self) {
-        let pid = Pid::from_child(&self.server.child);
-        kill_process(pid, Signal::HUP).unwrap();
+    /// Edits its files, `labgate.toml` (with the routes) and `further.toml`, and has them read again.
+    pub(crate) async fn reload(&self, edit: impl Fn(&str) -> String) {
+        const DONE: &str = "configuration reloaded";
+        let done = self.output().matches(DONE).count();
+        for name in ["labgate.toml", "further.toml"] {
+            let path = self.folder.path().join(name);
+            let text = fs::read_to_string(&path).unwrap();
+            fs::write(path, edit(&text)).unwrap();
+        }
+        self.signal(Signal::HUP);
+        self.says(DONE, done + 1).await;
     }
 
     /// Stops it, and looks at what it leaves in its folder.
