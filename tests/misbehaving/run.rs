@@ -74,15 +74,15 @@ impl Run<'_> {
             Ok(None) => "no answer".to_owned(),
             Ok(Some(got)) => self.line(got),
         };
-        if !self.proxy.is_ours {
-            return if self.case.timed {
-                BY_TIME.to_owned()
-            } else {
-                line
-            };
-        }
         let wire = Some(wire).filter(|_| matches!(got, Ok(Some(Got { open: true, .. }))));
-        if !self.upstream.is_done(self.number, &self.path).await {
+        // What the upstream still says must not come in the middle of another case.
+        let done = self.upstream.is_done(self.number, &self.path);
+        let is_done = matches!(timeout(patience, done).await, Ok(true));
+        if !self.proxy.is_ours {
+            let by_chance = self.case.timed.then(|| BY_CHANCE.to_owned());
+            return by_chance.unwrap_or(line);
+        }
+        if !is_done {
             line += " [with the script under way]";
         }
         if let Some(mut wire) = wire
@@ -298,6 +298,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// So many interim answers are taken for an endless row of them.
 const MANY: usize = 2000;
 /// What stands for an answer that is another one each time.
-const BY_TIME: &str = "by chance";
+const BY_CHANCE: &str = "by chance";
 /// Bodies up to this length are shown.
 const LONGEST: usize = 40;
