@@ -25,7 +25,7 @@ const MODULES: &[(&str, &str)] = &[
     ("telemetry", "clock config secret"),
     ("client", "config"),
     ("ui", "config"),
-    ("upstream", "config telemetry tunnel wire"),
+    ("upstream", "config telemetry wire"),
     ("route", "config http"),
     ("app", "config route secret"),
     ("session", "clock config http identity secret store"),
@@ -59,7 +59,7 @@ const MODULES: &[(&str, &str)] = &[
     (
         "exchange",
         "app auth client http listener reject rewrite route runtime telemetry tunnel \
-         upstream",
+         upstream wire",
     ),
     (
         "listener",

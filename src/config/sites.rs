@@ -1,9 +1,9 @@
 //! `public_url` and `aliases` of `[server]`: the main addresses, and what is worth a warning of them.
 
-use std::{cell::RefCell, net::IpAddr};
+use std::cell::RefCell;
 
 use super::{Listener, Server, Trust, origin::Origin, read::Section, show::quote};
-use crate::http::site::{Host, Invalid, PublicUrl};
+use crate::http::site::{Invalid, PublicUrl};
 
 /// Reads the main addresses.
 pub(super) fn read(
@@ -26,11 +26,13 @@ pub(super) fn read(
     (public_url, aliases)
 }
 
+/// Whoever is on the way reads passwords and cookies, which have no `Secure` there (SECURITY T40).
 fn warn_about_plain_http(table: &mut Section<'_, '_>, key: &'static str, url: &PublicUrl) {
-    if !url.https && !is_near(&url.host) {
+    if !url.https && !url.is_loopback() {
         let origin = table.origin_of(key);
         let url = quote(&url.origin());
-        let message = format!("{url} is plain http: passwords travel unencrypted");
+        let message =
+            format!("{url} is plain http: passwords and cookies are not encrypted on their way");
         table.warn(origin, key, message);
     }
 }
@@ -73,72 +75,6 @@ pub(super) fn warn_about_plain_https(
             let message = "is https, but no listener has tls and trust.proxies names nobody who \
                            ends it before us";
             root.warn(origin, key, message);
-        }
-    }
-}
-
-/// Whether plain http to this host stays on this machine or on a network of one's own: an address that
-/// is not routed on the internet, or a name that does not stand in its DNS (RFC 1918, RFC 4193,
-/// RFC 6598, RFC 6761, RFC 6762, RFC 8375).
-fn is_near(host: &Host) -> bool {
-    match host.address().map(|address| address.to_canonical()) {
-        Some(IpAddr::V4(address)) => {
-            let shared = matches!(address.octets(), [100, 64..=127, ..]);
-            address.is_loopback() || address.is_private() || address.is_link_local() || shared
-        }
-        Some(IpAddr::V6(address)) => {
-            address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local()
-        }
-        None => {
-            let name = host.as_str();
-            !name.contains('.') || NEAR.iter().any(|end| name.ends_with(end))
-        }
-    }
-}
-
-/// `lan` is reserved by nobody and used by most home routers.
-const NEAR: [&str; 6] = [
-    ".home.arpa",
-    ".internal",
-    ".lan",
-    ".local",
-    ".localhost",
-    ".test",
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_near_is_not_on_the_internet() {
-        for (host, near) in [
-            ("localhost", true),
-            ("nas", true),
-            ("lab.localhost", true),
-            ("nas.local", true),
-            ("nas.lan", true),
-            ("127.0.0.1", true),
-            ("10.1.2.3", true),
-            ("172.31.0.1", true),
-            ("192.168.1.20", true),
-            ("169.254.1.1", true),
-            ("100.100.1.1", true),
-            ("[::1]", true),
-            ("[fd00::1]", true),
-            ("[fe80::1]", true),
-            ("[::ffff:10.0.0.1]", true),
-            ("lab.example.org", false),
-            ("local.example.org", false),
-            ("xlan", true),
-            ("x.notlan", false),
-            ("172.32.0.1", false),
-            ("100.128.0.1", false),
-            ("8.8.8.8", false),
-            ("[2001:db8::1]", false),
-            ("[::ffff:8.8.8.8]", false),
-        ] {
-            assert_eq!(is_near(&host.parse().unwrap()), near, "{host}");
         }
     }
 }

@@ -333,6 +333,7 @@ mod tests {
             HostPattern::Suffix("lab.test".parse().unwrap()),
         ];
         let expected = [
+            "*.lab.test",
             "127.0.0.1",
             "::1",
             "fd00::1",
