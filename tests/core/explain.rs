@@ -33,7 +33,7 @@ const ALIASES: [&str; 3] = [
 ];
 /// The last one stands in the store.
 const USERS: [&str; 3] = ["ana", "bo", "cy"];
-/// `moved` only redirects, where the main address is https.
+/// `moved` only redirects, where a main address is https.
 const LISTENERS: [&str; 3] = ["public", "inner", "moved"];
 
 /// What a browser says when a person typed the address.
@@ -263,6 +263,7 @@ impl Lab {
         }
     }
 
+    /// The cookie of who asks, under the name that it has on a site of this scheme.
     fn cookie(&self, asked: &Asked, https: bool) -> String {
         let name = asked.host.to_lowercase();
         let name = name.split(':').next().unwrap().trim_end_matches('.');
@@ -277,8 +278,21 @@ impl Lab {
             .iter()
             .find(|(user, host, _)| Some(*user) == asked.user && *host == name);
         known.map_or_else(String::new, |(_, _, cookie)| {
-            format!("cookie: {prefix}{cookie}\r\n")
+            let (_, value) = cookie.rsplit_once("labgate=").unwrap();
+            let prefix = if https { "__Host-" } else { "" };
+            format!("cookie: {prefix}labgate={value}\r\n")
         })
+    }
+
+    /// Whether browsers come by https to what is asked.
+    fn is_https(asked: &Asked, aliases: &[&str], https: bool) -> bool {
+        let name = asked.host.to_lowercase();
+        let name = name.split(':').next().unwrap().trim_end_matches('.');
+        let alias = aliases.iter().find_map(|alias| {
+            let (scheme, host) = alias.split_once("://")?;
+            (host.split(':').next() == Some(name)).then_some(scheme == "https")
+        });
+        alias.unwrap_or(https)
     }
 
     /// Status and route of what really happens.
@@ -328,11 +342,13 @@ fn config(
     https: bool,
 ) -> Config {
     let scheme = if https { "https" } else { "http" };
+    // Where no main address is https it may not stand, and does nothing.
+    let redirects = https || aliases.iter().any(|alias| alias.starts_with("https:"));
     let mut text = format!(
         "[server]\npublic_url = \"{scheme}://{MAIN}\"\naliases = {aliases:?}\nstate_dir = \"{}\"\nworkers = 1\n\
          [[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n\
          [[listener]]\nname = \"inner\"\naddress = \"127.0.0.1:0\"\n\
-         [[listener]]\nname = \"moved\"\naddress = \"127.0.0.1:0\"\nredirect_https = {https}\n\
+         [[listener]]\nname = \"moved\"\naddress = \"127.0.0.1:0\"\nredirect_https = {redirects}\n\
          [identity.local]\nuser = [\n\
          {{ name = \"ana\", password = \"correct horse battery\", groups = [\"analysts\"] }},\n\
          {{ name = \"bo\", password = \"correct horse battery\", email = \"bo@example.org\" }}]\n",
@@ -418,10 +434,11 @@ fn what_is_explained_is_what_happens() {
         let config = config(&lab.state, &lab.upstreams, &aliases, &routes, https);
         lab.server.reload(config.clone()).unwrap();
         for asked in requests {
+            let came_by_https = Lab::is_https(&asked, &aliases, https);
             let question = Question {
                 url: format!("http://{}{}", asked.host, asked.path),
                 method: asked.method.parse().unwrap(),
-                user: (!lab.cookie(&asked, https).is_empty())
+                user: (!lab.cookie(&asked, came_by_https).is_empty())
                     .then(|| USERS[asked.user.unwrap()].to_owned()),
                 stored: asked.user.map(stored).unwrap_or_default(),
                 groups: Vec::new(),
@@ -429,7 +446,7 @@ fn what_is_explained_is_what_happens() {
                 from: [127, 0, 0, 1].into(),
             };
             let explained = explain(config.clone(), &question).unwrap();
-            let (status, tool, location) = lab.happens(&asked, https);
+            let (status, tool, location) = lab.happens(&asked, came_by_https);
             let text = &explained.text;
             match explained.answer {
                 Answer::Tool => {
@@ -443,7 +460,8 @@ fn what_is_explained_is_what_happens() {
                     prop_assert_eq!(status, said.as_u16(), "{}", text);
                     *led.borrow_mut() += usize::from(status == 307);
                     if let Some(location) = location {
-                        *redirects.borrow_mut() += usize::from(https && asked.listener == 2);
+                        *redirects.borrow_mut() +=
+                            usize::from(status == 308 && asked.listener == 2);
                         let location = location.split("&nonce=").next().unwrap();
                         prop_assert!(text.contains(location), "{location}: {text}");
                     }
