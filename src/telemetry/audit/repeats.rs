@@ -73,6 +73,8 @@ impl Repeats {
 
     fn tell_after(&mut self, window: Duration, now: Timestamp, mut told: impl FnMut(&Event<'_>)) {
         self.0.retain(|key, count| {
+            // A clock that was set back keeps nothing untold for longer.
+            count.since = count.since.min(now);
             let seconds = now.since(count.since);
             if seconds < window {
                 return true;

@@ -201,6 +201,20 @@ fn many_clients_take_no_more_memory_than_some_and_none_is_left_out() {
     assert!(told[0].contains("client: None, count: 499"), "{told:?}");
 }
 
+#[test]
+fn a_clock_that_is_set_back_keeps_nothing_untold_for_longer() {
+    let repeats = &mut Repeats::default();
+    let before = Timestamp(1_800_000_000_000);
+    let back = Timestamp(before.0 - 24 * 60 * 60 * 1000);
+    assert!(repeats.is_first(&GENERATION, alike(1, None), before));
+    assert!(!repeats.is_first(&GENERATION, alike(1, None), back));
+    let mut told = Vec::new();
+    repeats.tell(back, |event| told.push(format!("{event:?}")));
+    assert!(told.is_empty(), "within its minute: {told:?}");
+    repeats.tell(back.plus(MINUTE), |event| told.push(format!("{event:?}")));
+    assert_eq!(told.len(), 1, "{told:?}");
+}
+
 /// Whoever reads waits until it is let on.
 struct Blocked(Receiver<()>, Shared);
 
