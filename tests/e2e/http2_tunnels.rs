@@ -310,6 +310,11 @@ impl Bare {
 
     /// A new tunnel: the client's end and the tool's.
     async fn tunnel(&self, client: &mut Http2, cookie: &str) -> (Opened, TcpStream) {
+        self.tunnel_at(client, BARE, cookie).await
+    }
+
+    /// The same at another address.
+    async fn tunnel_at(&self, client: &mut Http2, url: &str, cookie: &str) -> (Opened, TcpStream) {
         let accept = async {
             let (mut stream, _) = self.0.accept().await.unwrap();
             let mut head = Vec::new();
@@ -326,7 +331,7 @@ impl Bare {
             stream.write_all(answer.as_bytes()).await.unwrap();
             stream
         };
-        let opened = async { tokio::join!(client.handshake(BARE, cookie), accept) };
+        let opened = async { tokio::join!(client.handshake(url, cookie), accept) };
         let (opened, stream) = within("a tunnel", opened).await;
         assert_eq!(opened.status, 200);
         (opened, stream)
@@ -390,6 +395,48 @@ async fn the_end_of_a_session_is_said_and_ends_the_stream() {
     assert_eq!(client.handshake(BARE, &cookie).await.status, 401);
 }
 
+/// Reads a close frame off a tunnel and then its end, on both sides.
+async fn is_closed(opened: Opened, mut tool: TcpStream, code: u16) {
+    let mut io = opened.io;
+    let mut frame = [0; 4];
+    let read = within("a close frame", io.read_exact(&mut frame)).await;
+    read.unwrap();
+    assert_eq!(frame[0], 0x88, "a close frame");
+    assert_eq!(frame[2..], code.to_be_bytes());
+    assert_eq!(io.end().await, None, "and then the end");
+    let mut all = Vec::new();
+    let read = within("the tool's end", tool.read_to_end(&mut all)).await;
+    read.unwrap();
+    assert_eq!(all[0], 0x88);
+}
+
+#[tokio::test]
+async fn what_a_reload_takes_away_is_said_and_what_it_leaves_goes_on() {
+    // T81: a route, and the alias that another tunnel of the same route is on.
+    const ALIAS: &str = "http://192.168.1.20/bare";
+    let aliases = "[server]\naliases = [\"http://192.168.1.20\"]\n";
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let route = format!(
+        "[[route]]\nname = \"bare\"\npath = \"/bare\"\naccess = \"public\"\n\
+         upstream = \"http://{}\"\n",
+        listener.local_addr().unwrap()
+    );
+    let lab = Lab::builder().config(&format!("{aliases}{route}")).start();
+    let tool = Bare(listener);
+    let mut client = Http2::open(lab.address()).await;
+    let on_main = tool.tunnel(&mut client, "").await;
+    let on_alias = tool.tunnel_at(&mut client, ALIAS, "").await;
+    lab.reconfigure(&route).await;
+    is_closed(on_alias.0, on_alias.1, 1001).await;
+    assert_eq!(client.handshake(ALIAS, "").await.status, 421);
+    let second = tool.tunnel(&mut client, "").await;
+
+    lab.reconfigure("").await;
+    is_closed(on_main.0, on_main.1, 1001).await;
+    is_closed(second.0, second.1, 1001).await;
+    assert_eq!(client.handshake(BARE, "").await.status, 404);
+}
+
 #[tokio::test]
 async fn a_stop_is_said_too() {
     // T91
@@ -409,6 +456,44 @@ async fn a_stop_is_said_too() {
         .unwrap();
     assert_eq!(all[0], 0x88);
     within("the stop", stopping).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_tunnel_is_one_stream_of_its_user_and_counted_once() {
+    let more = "[limits]\nmax_streams_per_user = 2\n[admin]\naddress = \"127.0.0.1:0\"";
+    let (tool, lab, _browser, mut client, cookie) = Bare::with(more).await;
+    let (first, mut stream) = tool.tunnel(&mut client, &cookie).await;
+    let second = tool.tunnel(&mut client, &cookie).await;
+    assert_eq!(client.handshake(BARE, &cookie).await.status, 429);
+
+    // One that its client resets and one that the tool ends make room for as many others.
+    drop(first);
+    let read = within("the abort", stream.read(&mut [0; 8])).await;
+    assert!(read.is_err(), "{read:?}");
+    drop(second.1);
+    drop(second.0);
+    lab.says("tunnel closed", 2).await;
+    let third = tool.tunnel(&mut client, &cookie).await;
+    let fourth = tool.tunnel(&mut client, &cookie).await;
+    assert_eq!(client.handshake(BARE, &cookie).await.status, 429);
+
+    let request = "GET /metrics HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    let mut admin = crate::support::raw::Connection::open(lab.admin()).await;
+    admin.send(request).await;
+    let metrics = admin.response().await.text();
+    for line in [
+        "labgate_tunnels_total{route=\"bare\"} 4\n",
+        "labgate_open_streams{route=\"bare\",kind=\"tunnel\"} 2\n",
+        "labgate_open_streams{route=\"bare\",kind=\"request\"} 0\n",
+        "labgate_requests_total{route=\"bare\",status_class=\"1xx\"} 2\n",
+    ] {
+        assert!(metrics.contains(line), "{line}{metrics}");
+    }
+    drop((third, fourth, client));
+    let log = lab.stop();
+    for event in ["tunnel-opened", "tunnel-closed"] {
+        assert_eq!(log.matches(event).count(), 4, "{event}: {log}");
+    }
 }
 
 #[tokio::test]
