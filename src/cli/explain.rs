@@ -1,14 +1,16 @@
-//! `labgate explain`: what would become of a request, by the configuration alone.
+//! `labgate explain`: what would become of a request, by the configuration and the users of the store.
 
 use std::{
     io::{self, Write},
     net::{IpAddr, Ipv4Addr},
+    path::Path,
 };
 
 use http::Method;
 
-use super::{Files, exit::Exit, serve::tell};
+use super::{Files, door::Door, exit::Exit, serve::tell};
 use crate::{
+    admin::shapes::{UserRow, UserState},
     config::{
         Config,
         load::{self, Sources},
@@ -84,13 +86,39 @@ pub(super) fn run(
     }
 }
 
-/// What the store holds of a user. It is not waited for: a server that runs keeps it to itself, and
-/// the answer says so. Makes none where there is none.
+/// What the store holds of a user; the server says it where one runs. Another command that has the
+/// store is not waited for, and the answer says so. Makes no store where there is none.
 fn stored(config: &Config, name: &str) -> Stored {
     let state_dir = &config.server.state_dir;
     if config.local_users.iter().any(|user| user.name == name) || !Store::is_there(state_dir) {
         return Stored::Absent;
     }
+    match Door::to_server(config) {
+        Ok(Some(server)) => match server.ask::<Vec<UserRow>>(Method::GET, "/api/v1/users") {
+            Ok(users) => told(users, name),
+            Err(stop) => Stored::Unread(stop.why()),
+        },
+        Ok(None) => read(state_dir, name),
+        Err(stop) => Stored::Unread(stop.why()),
+    }
+}
+
+/// Of all users that a server knows.
+fn told(users: Vec<UserRow>, name: &str) -> Stored {
+    let Some(user) = users.into_iter().find(|user| user.name == name) else {
+        return Stored::Absent;
+    };
+    let UserRow { groups, email, .. } = user;
+    match user.state {
+        UserState::Configuration | UserState::Htpasswd => Stored::Absent,
+        UserState::Disabled => Stored::Disabled,
+        UserState::Enabled | UserState::Hidden | UserState::NoPassword => {
+            Stored::Enabled { groups, email }
+        }
+    }
+}
+
+fn read(state_dir: &Path, name: &str) -> Stored {
     let store = StateDir::open(state_dir).and_then(|dir| Store::open(&dir));
     match store.and_then(|store| store.get::<StoredUser>(name)) {
         Ok(None) => Stored::Absent,

@@ -90,6 +90,8 @@ pub(super) fn run(sources: &Sources, out: &mut impl Write) -> Exit {
     if let Err(error) = &waited {
         tracing::error!(%error, "signals cannot be received");
     }
+    // Who asks from here on, or waits already, is told at once and not when the drain is over.
+    drop(requests);
     tracing::info!("stopping");
     server.stop();
     if waited.is_ok() {

@@ -67,6 +67,12 @@ impl Stop {
         Self::Usage(why.into())
     }
 
+    /// The text alone.
+    pub(super) fn why(self) -> String {
+        let (Self::Configuration(why) | Self::Failed(why) | Self::Usage(why)) = self;
+        why
+    }
+
     pub(super) fn report(&self, terminal: &mut Terminal<'_>) -> Exit {
         let (text, code) = match self {
             Self::Configuration(problems) => (problems.clone(), Exit::Configuration),

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -134,13 +134,14 @@ pub struct Listening {
 
 impl Server {
     /// Opens the store in the configuration's state folder and starts. Blocks until all sockets are
-    /// bound, so not inside an async runtime. `Err`: nothing is left running.
+    /// bound, so not inside an async runtime, and some seconds longer while another process has the
+    /// store. `Err`: nothing is left running.
     pub fn start(config: Config, options: &Options) -> Result<Self, StartError> {
         let state = StateDir::open(&config.server.state_dir)?;
         for warning in state.warnings() {
             tracing::warn!("{warning}");
         }
-        let store = Store::open(&state)?;
+        let store = open_store(&state)?;
         Self::start_with(config, store, options)
     }
 
@@ -466,6 +467,23 @@ impl Server {
     }
 }
 
+/// Opens the store. A command has it for a moment, which must not keep a server from starting.
+fn open_store(state: &StateDir) -> Result<Arc<Store>, store::Error> {
+    let begun = Instant::now();
+    let mut told = false;
+    loop {
+        match Store::open(state) {
+            Err(store::Error::Locked { .. }) if begun.elapsed() < STORE_PATIENCE => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::info!("waiting for another process that has the store");
+                }
+                thread::sleep(STORE_PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+}
+
 fn start_workers(
     count: Option<usize>,
     shared: &Arc<Shared>,
@@ -540,6 +558,9 @@ async fn follow_files(mut certificates: Vec<tls::Tls>) {
     }
 }
 
+/// As long as commands wait for it.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
+const STORE_PAUSE: Duration = Duration::from_millis(50);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const LAST_TASKS: Duration = Duration::from_secs(2);

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     os::unix::{
         fs::{PermissionsExt as _, symlink},
         net::UnixStream,
@@ -14,7 +14,10 @@ use std::{
 
 use futures_util::StreamExt;
 use redb::{ReadableDatabase as _, TableDefinition};
-use rustix::{process::geteuid, thread::set_thread_uid};
+use rustix::{
+    process::{Pid, Signal, geteuid, kill_process},
+    thread::set_thread_uid,
+};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::{
@@ -343,6 +346,28 @@ async fn a_reload_is_asked_for_and_told_about() {
     assert!(lab.output().contains("the old one stays in use"));
 }
 
+#[tokio::test]
+async fn a_server_that_stops_says_so_to_who_asks_for_a_reload() {
+    // T91
+    let origin = tool().await;
+    let limits = "[limits]\ndrain_timeout = \"60s\"";
+    let lab = Lab::builder().tool(&origin).config(limits).start();
+    let ana = lab.at_tool("ana").await;
+    let _under_way = ana.websocket(&format!("{TOOL}/socket")).await.unwrap();
+    lab.signal(Signal::TERM);
+    lab.says("\"stopping\"", 1).await;
+    let folder = lab.folder().to_owned();
+    let files = ["labgate.toml", "further.toml"];
+    let ran = move || run(&folder, &files, &["reload"], "");
+    let ran = within("an answer", tokio::task::spawn_blocking(ran)).await;
+    let (code, out, err) = ran.unwrap();
+    assert_eq!((code, out.as_str()), (1, ""), "{err}");
+    assert!(err.contains("the server is stopping"), "{err}");
+    // Others are served as long as something is under way.
+    let listed = done(on(&lab, &["session", "list"], ""));
+    assert!(listed.contains("ana"), "{listed}");
+}
+
 #[test]
 fn without_a_server_there_is_nothing_to_reload() {
     let alone = alone();
@@ -632,6 +657,64 @@ async fn a_user_who_is_neither_ours_nor_root_is_refused() {
     assert!(knock(None).starts_with("HTTP/1.1 200"));
     let log = lab.stop();
     assert!(log.contains("the admin socket: a connection"), "{log}");
+}
+
+#[tokio::test]
+async fn a_request_is_explained_for_a_user_whom_the_running_server_knows() {
+    let origin = tool().await;
+    let access = "host = \"tool.lab.test\"\naccess = { groups = [\"crew\"] }";
+    let lab = Lab::builder().route("tool", &origin, access).start();
+    for (name, group) in [("eve", "crew"), ("dan", "others")] {
+        let add = ["user", "add", name, "--group", group, "--password-stdin"];
+        done(on(&lab, &add, &format!("{PASSWORD}\n")));
+    }
+    let explained = |name: &str| on(&lab, &["explain", TOOL, "--as", name], "");
+    let (code, out, _) = explained("eve");
+    assert!(code == 0 && out.contains("eve, in crew\n"), "{code} {out}");
+    let (code, out, _) = explained("dan");
+    assert!(
+        code == 1 && out.contains("dan, in others\n"),
+        "{code} {out}"
+    );
+    done(on(&lab, &["user", "disable", "eve"], ""));
+    let (code, out, _) = explained("eve");
+    assert!(code == 1 && out.contains("eve is disabled"), "{code} {out}");
+    let (_, out, _) = explained("nobody");
+    assert!(out.contains("nor in the store"), "{out}");
+}
+
+#[test]
+fn a_server_waits_for_a_command_that_has_the_store() {
+    let alone = alone();
+    let folder = alone.path().join(OURS);
+    let listener = "[[listener]]\nname = \"public\"\naddress = \"127.0.0.1:0\"\n";
+    fs::write(alone.path().join("listener.toml"), listener).unwrap();
+    done(run(alone.path(), &["alone.toml"], &["user", "list"], ""));
+    let held = fs::File::open(folder.join("lock")).unwrap();
+    held.lock().unwrap();
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_labgate"));
+    command.args(["serve", "-c", "alone.toml", "-c", "listener.toml"]);
+    command.current_dir(alone.path()).env_clear();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut server = command.spawn().unwrap();
+    let log = BufReader::new(server.stderr.take().unwrap());
+    let mut lines = log.lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("waiting for another process")));
+    held.unlock().unwrap();
+    let rest = thread::spawn(move || lines.last());
+    let mut printed = BufReader::new(server.stdout.take().unwrap()).lines();
+    let ready = printed.next().unwrap().unwrap();
+    assert!(ready.starts_with("labgate: listening on"), "{ready}");
+
+    // Another server has it for good.
+    let files = ["alone.toml", "listener.toml"];
+    let (code, _, err) = run(alone.path(), &files, &["serve"], "");
+    assert!(code == 1 && err.contains("another labgate"), "{err}");
+    let server_id = i32::try_from(server.id()).unwrap();
+    kill_process(Pid::from_raw(server_id).unwrap(), Signal::TERM).unwrap();
+    assert!(server.wait().unwrap().success());
+    rest.join().unwrap();
 }
 
 #[tokio::test]
