@@ -287,11 +287,14 @@ impl Server {
     /// Serves new requests by another configuration; what is under way and no longer let in ends.
     /// Gives the keys that changed and are the old ones until the next start. `Err`: all stays as it
     /// was.
-    pub fn reload(&self, config: Config) -> Result<Vec<&'static str>, RouteError> {
+    pub fn reload(&self, config: Config) -> Result<Vec<&'static str>, StartError> {
         let (local_users, session) = (config.local_users.clone(), config.session.clone());
         let log = config.log.audit.clone();
         let needs_restart = self.fixed.differences(&config);
-        let runtime = Runtime::new(config).inspect_err(|_| self.reload_refused())?;
+        let runtime = Audit::check(&log)
+            .map_err(|source| not_audited(&log, source))
+            .and_then(|()| Ok(Runtime::new(config)?));
+        let runtime = runtime.inspect_err(|_| self.reload_refused())?;
         let generation = self.shared.swap(runtime);
         let audit = &self.shared.audit;
         audit.turn_to(&log);
@@ -516,13 +519,17 @@ fn audit_log(
         Some(file) => Audit::start(place, Arc::clone(file), options.log_format, clock),
         None => Audit::start(place, io::stderr(), options.log_format, clock),
     };
-    started.map_err(|source| match place {
+    started.map_err(|source| not_audited(place, source))
+}
+
+fn not_audited(place: &AuditLog, source: io::Error) -> StartError {
+    match place {
         AuditLog::File(path) => StartError::AuditLog {
             path: path.clone(),
             source,
         },
         AuditLog::Off | AuditLog::Stderr => source.into(),
-    })
+    }
 }
 
 fn session_ended(audit: &Audit, session: &Session, why: Ended) {

@@ -347,6 +347,32 @@ async fn a_reload_is_asked_for_and_told_about() {
 }
 
 #[tokio::test]
+async fn a_reload_does_not_lose_the_audit_log() {
+    let origin = tool().await;
+    let builder = Lab::builder().tool(&origin);
+    let [old, new] = ["old.log", "new.log"].map(|name| builder.folder().join(name));
+    let to = |path: &Path| format!("[log]\naudit = \"{}\"", path.display());
+    let lab = builder.config(&to(&old)).start();
+    let reload = |config: String| {
+        fs::write(lab.folder().join("further.toml"), config).unwrap();
+        on(&lab, &["reload"], "")
+    };
+
+    let (code, out, err) = reload(to(Path::new("/absent/audit.log")));
+    assert_eq!((code, out.as_str()), (78, ""), "{err}");
+    let why = "log.audit: cannot write to /absent/audit.log: No such file";
+    assert!(err.contains(why), "{err}");
+    assert_eq!(done(reload(to(&new))), "reloaded\n");
+
+    lab.stop_then(|| {
+        let [old, new] = [&old, &new].map(|path| fs::read_to_string(path).unwrap());
+        assert!(old.contains("configuration-refused"), "{old}");
+        assert!(!old.contains("configuration-reloaded"), "{old}");
+        assert!(new.contains("configuration-reloaded"), "{new}");
+    });
+}
+
+#[tokio::test]
 async fn a_server_that_stops_says_so_to_who_asks_for_a_reload() {
     // T91
     let origin = tool().await;

@@ -124,6 +124,14 @@ impl Audit {
         self.repeats().tell(now, |event| self.write(event));
     }
 
+    /// Whether a log can go to a place; makes its file where it is missing.
+    pub fn check(place: &config::AuditLog) -> io::Result<()> {
+        match place {
+            config::AuditLog::File(path) => writer::open(path).map(drop),
+            config::AuditLog::Off | config::AuditLog::Stderr => Ok(()),
+        }
+    }
+
     /// Goes on at another place; a file is opened anew, so that what rotates logs may have moved it.
     /// Where that fails, the log stays where it was, and the operator's log says so.
     pub fn turn_to(&self, place: &config::AuditLog) {
