@@ -86,7 +86,7 @@ impl Throttle {
         let mut counts = self.counts();
         let familiar = browser
             .clone()
-            .filter(|browser| counts.familiar.contains(browser));
+            .filter(|browser| counts.is_familiar(browser));
         let by = match familiar {
             Some(browser) => counts.admit_browser(browser, now),
             None => counts.admit_address(address, name, now),
@@ -142,8 +142,8 @@ struct Counts {
     pairs: Table<Pair>,
     addresses: Table<IpAddr>,
     browsers: Table<Browser>,
-    /// Who has signed in in which browser.
-    familiar: HashSet<Browser>,
+    /// In which browsers somebody has signed in, by their name.
+    familiar: HashMap<String, HashSet<String>>,
 }
 
 impl Counts {
@@ -173,12 +173,22 @@ impl Counts {
         Ok(By::Address(address, pair.1))
     }
 
-    fn remember(&mut self, browser: Browser) {
-        if self.familiar.len() >= MAX_ENTRIES && !self.familiar.contains(&browser) {
-            // All start afresh, and count by their address until they sign in again.
+    fn is_familiar(&self, (browser, name): &Browser) -> bool {
+        let theirs = self.familiar.get(name);
+        theirs.is_some_and(|browsers| browsers.contains(browser))
+    }
+
+    /// Those beyond a bound start afresh, and count by their address until they sign in again: all of
+    /// one name, since nobody may make others be forgotten.
+    fn remember(&mut self, (browser, name): Browser) {
+        if self.familiar.len() >= MAX_ENTRIES && !self.familiar.contains_key(&name) {
             self.familiar.clear();
         }
-        self.familiar.insert(browser);
+        let theirs = self.familiar.entry(name).or_default();
+        if theirs.len() >= MAX_BROWSERS && !theirs.contains(&browser) {
+            theirs.clear();
+        }
+        theirs.insert(browser);
     }
 }
 
@@ -293,6 +303,8 @@ const MAX_DELAY: Duration = Duration::from_secs(5 * 60);
 const FORGIVE_EVERY: Duration = Duration::from_secs(3 * 60);
 const FORGET_AFTER: Duration = Duration::from_secs(30 * 60);
 const MAX_ENTRIES: usize = 10_000;
+/// Of one name.
+const MAX_BROWSERS: usize = 50;
 const MAX_BROWSER_BYTES: usize = 64;
 const MAX_NAME_CHARS: usize = 256;
 
@@ -410,6 +422,21 @@ mod tests {
     }
 
     #[test]
+    fn who_signs_in_in_many_browsers_makes_nobody_else_a_stranger() {
+        let (throttle, _) = throttle();
+        let there = address("192.0.2.1");
+        let sign_in = |name, browser: &str| throttle.attempt(there, name, Some(browser));
+        sign_in("ana", "hers").unwrap().succeeded();
+        for number in 0..=MAX_ENTRIES {
+            let browser = number.to_string();
+            sign_in("mallory", &browser).unwrap().succeeded();
+        }
+        assert!(throttle.counts().familiar["mallory"].len() <= MAX_BROWSERS);
+        while fail(&throttle, "192.0.2.1", "root").is_ok() {}
+        sign_in("ana", "hers").unwrap().succeeded();
+    }
+
+    #[test]
     fn what_is_too_long_to_keep_is_no_browser() {
         let (throttle, _) = throttle();
         let (there, long) = (address("192.0.2.1"), "x".repeat(65));
@@ -518,7 +545,7 @@ mod tests {
                 .unwrap();
         }
         for number in 0..=MAX_ENTRIES {
-            let browser = (number.to_string(), "ana".to_owned());
+            let browser = ("hers".to_owned(), number.to_string());
             throttle.counts().remember(browser);
         }
         let counts = throttle.counts();
