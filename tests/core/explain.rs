@@ -267,12 +267,6 @@ impl Lab {
     fn cookie(&self, asked: &Asked, https: bool) -> String {
         let name = asked.host.to_lowercase();
         let name = name.split(':').next().unwrap().trim_end_matches('.');
-        // What a cookie of an alias is called, never changes.
-        let prefix = if https && HOSTS.contains(&name) {
-            "__Host-"
-        } else {
-            ""
-        };
         let cookies = self.cookies.borrow();
         let known = cookies
             .iter()

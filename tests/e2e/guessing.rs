@@ -3,7 +3,7 @@
 use crate::support::{
     Browser, Lab, Origin, Request,
     browser::hidden_fields,
-    h2,
+    frames,
     lab::{MAIN, MAIN_HOST, OPEN, PASSWORD, TOOL},
     raw::Response,
 };
@@ -179,7 +179,7 @@ async fn a_thousand_streams_with_large_heads_take_bounded_memory() {
     assert_eq!(lab.browser().get(OPEN).await.status, 200);
     let before = lab.resident();
     let mut connection = lab.connect().await;
-    h2::begin(&mut connection).await;
+    connection.send(frames::begin(&[])).await;
     // Answers are read beside it, or the windows and buffers of the test would be what is tested.
     let (mut read, mut write) = tokio::io::split(connection.into_wire().stream);
     let reading = crate::support::spawn(async move {
@@ -196,7 +196,7 @@ async fn a_thousand_streams_with_large_heads_take_bounded_memory() {
     let sending = async {
         use tokio::io::AsyncWriteExt;
         for number in 0..1000_u32 {
-            let head = h2::head(1 + 2 * number, &fields, true);
+            let head = frames::head(1 + 2 * number, &fields, true);
             write.write_all(&head).await?;
         }
         write.flush().await
