@@ -153,15 +153,23 @@ async fn too_many_cookies_are_named_on_a_page() {
     };
     let answer = lab.raw(ask(&cookies(100))).await;
     assert_eq!(answer.status, 431);
+    assert!(is_page(&answer), "{:?}", answer.headers);
     let text = answer.text().to_lowercase();
     assert!(
-        text.contains("cookie") && !text.contains("xxxxxxxxxx"),
+        text.contains("<dd>cookie: ") && !text.contains("xxxxxxxxxx"),
         "{text}"
     );
+    let program = ask(&cookies(100)).replace("text/html", "application/json");
+    let answer = lab.raw(program).await;
+    assert_eq!((answer.status, is_page(&answer)), (431, false));
     assert!(origin.seen().is_empty());
     let answer = lab.raw(ask(&cookies(40))).await;
     assert_eq!(answer.status, 200, "40 kB pass");
     assert_eq!(origin.last().headers.get("cookie").unwrap(), cookies(40));
+}
+
+fn is_page(answer: &Response) -> bool {
+    answer.headers.get("content-type") == Some("text/html; charset=utf-8")
 }
 
 #[tokio::test]
