@@ -67,6 +67,13 @@ impl Stop {
         Self::Usage(why.into())
     }
 
+    /// What it says.
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Configuration(text) | Self::Failed(text) | Self::Usage(text) => text,
+        }
+    }
+
     pub(super) fn report(&self, terminal: &mut Terminal<'_>) -> Exit {
         let (text, code) = match self {
             Self::Configuration(problems) => (problems.clone(), Exit::Configuration),
