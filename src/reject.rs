@@ -151,7 +151,8 @@ impl Reject {
         let problem = self.problem(asked);
         let page = problem.page(&Circumstances {
             request_id: asked.id.to_string(),
-            address: Some(asked.address.clone()),
+            // In the place of a refused head stands a request of ours.
+            address: (!matches!(self, Self::Head(_))).then(|| asked.address.clone()),
             home: own::home(asked.site),
         });
         let html = match self {

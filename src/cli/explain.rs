@@ -1,14 +1,13 @@
-//! `labgate explain`: what would become of a request, by the configuration and the users of the store.
+//! `labgate explain`: what would become of a request, by the configuration alone.
 
 use std::{
     io::{self, Write},
     net::{IpAddr, Ipv4Addr},
-    path::Path,
 };
 
 use http::Method;
 
-use super::{Files, door::Door, exit::Exit, serve::tell};
+use super::{Files, door::Door, exit::Exit, serve::tell, user::USERS};
 use crate::{
     admin::shapes::{UserRow, UserState},
     config::{
@@ -32,7 +31,7 @@ pub(super) struct Arguments {
     /// A group of that user besides; may be given several times
     #[arg(long, value_name = "GROUP", requires = "user")]
     group: Vec<String>,
-    /// The listener that the request comes in on [default: the first that does not only redirect]
+    /// The listener that the request comes in on [default: the one at the port of the address, or else the first that does not only redirect]
     #[arg(long, value_name = "NAME")]
     listener: Option<String>,
     /// The request's method
@@ -86,40 +85,45 @@ pub(super) fn run(
     }
 }
 
-/// What the store holds of a user; the server says it where one runs. Another command that has the
-/// store is not waited for, and the answer says so. Makes no store where there is none.
+/// What the store holds of a user: a server that runs is asked. Makes no store where there is none.
 fn stored(config: &Config, name: &str) -> Stored {
     let state_dir = &config.server.state_dir;
     if config.local_users.iter().any(|user| user.name == name) || !Store::is_there(state_dir) {
         return Stored::Absent;
     }
     match Door::to_server(config) {
-        Ok(Some(server)) => match server.ask::<Vec<UserRow>>(Method::GET, "/api/v1/users") {
-            Ok(users) => told(users, name),
-            Err(stop) => Stored::Unread(stop.why()),
-        },
-        Ok(None) => read(state_dir, name),
-        Err(stop) => Stored::Unread(stop.why()),
+        Ok(Some(server)) => told(&server, name),
+        Ok(None) => read(config, name),
+        Err(stop) => Stored::Unread(stop.into_text()),
     }
 }
 
-/// Of all users that a server knows.
-fn told(users: Vec<UserRow>, name: &str) -> Stored {
-    let Some(user) = users.into_iter().find(|user| user.name == name) else {
+fn told(server: &Door, name: &str) -> Stored {
+    let users: Vec<UserRow> = match server.ask(Method::GET, USERS) {
+        Ok(users) => users,
+        Err(stop) => return Stored::Unread(stop.into_text()),
+    };
+    let user = users.into_iter().find(|user| user.name == name);
+    let Some(UserRow {
+        state,
+        groups,
+        email,
+        ..
+    }) = user
+    else {
         return Stored::Absent;
     };
-    let UserRow { groups, email, .. } = user;
-    match user.state {
-        UserState::Configuration | UserState::Htpasswd => Stored::Absent,
+    match state {
         UserState::Disabled => Stored::Disabled,
-        UserState::Enabled | UserState::Hidden | UserState::NoPassword => {
-            Stored::Enabled { groups, email }
-        }
+        UserState::Enabled | UserState::NoPassword => Stored::Enabled { groups, email },
+        // Users of the server's configuration; the one that is asked about knows no such user.
+        UserState::Configuration | UserState::Hidden | UserState::Htpasswd => Stored::Absent,
     }
 }
 
-fn read(state_dir: &Path, name: &str) -> Stored {
-    let store = StateDir::open(state_dir).and_then(|dir| Store::open(&dir));
+/// It is not waited for: who has it open, the answer says.
+fn read(config: &Config, name: &str) -> Stored {
+    let store = StateDir::open(&config.server.state_dir).and_then(|dir| Store::open(&dir));
     match store.and_then(|store| store.get::<StoredUser>(name)) {
         Ok(None) => Stored::Absent,
         Ok(Some(user)) if user.disabled => Stored::Disabled,

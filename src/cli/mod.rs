@@ -10,6 +10,7 @@ mod door;
 mod exit;
 mod explain;
 mod healthcheck;
+mod man;
 mod quickstart;
 mod reload;
 mod serve;
@@ -147,8 +148,10 @@ fn dispatch(command: Command) -> Result<Exit, Exit> {
         }
         Command::Check(files) => printed(check::run(&sources::of(&files)?, out)),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Arguments::command(), "labgate", out);
-            Exit::Done
+            // By way of memory: what writes scripts takes no closed output for an answer.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "labgate", &mut script);
+            printed(out.write_all(&script).map(|()| Exit::Done))
         }
         Command::Config(ConfigCommand::Show { origin, files }) => {
             printed(config_show::run(&sources::of(&files)?, origin, out))
@@ -159,11 +162,7 @@ fn dispatch(command: Command) -> Result<Exit, Exit> {
             out,
         )),
         Command::Healthcheck(files) => healthcheck::run(&sources::of(&files)?, out),
-        Command::Man => printed(
-            clap_mangen::Man::new(Arguments::command())
-                .render(out)
-                .map(|()| Exit::Done),
-        ),
+        Command::Man => printed(man::run(Arguments::command(), out).map(|()| Exit::Done)),
         Command::Quickstart(arguments) => quickstart::run(&arguments, out),
         Command::Reload(files) => {
             let config = loaded(&sources::of(&files)?)?;

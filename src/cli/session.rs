@@ -52,7 +52,7 @@ fn list(door: &Door, user: Option<&str>) -> Result<String, Stop> {
             session.address,
             to_the_second(&session.since),
             to_the_second(&session.last_seen),
-            session.device.chars().take(DEVICE_CHARS).collect(),
+            device(&session.device),
         ]
     }));
     Ok(table(&rows))
@@ -80,6 +80,77 @@ fn to_the_second(time: &str) -> String {
     to_second.replacen('T', " ", 1)
 }
 
+/// `Firefox on Linux` of a `User-Agent`; where it is from no browser that we know, its beginning.
+fn device(agent: &str) -> String {
+    let find = |known: &[(&str, &'static str)]| {
+        let found = known.iter().find(|(mark, _)| agent.contains(mark));
+        found.map(|(_, name)| *name)
+    };
+    match (find(&BROWSERS), find(&SYSTEMS)) {
+        (Some(browser), Some(system)) => format!("{browser} on {system}"),
+        _ => agent.chars().take(DEVICE_CHARS).collect(),
+    }
+}
+
 const SESSIONS: &str = "/api/v1/sessions";
-/// Enough to tell one's browsers apart.
+/// Of what is not understood.
 const DEVICE_CHARS: usize = 60;
+/// What each has that those above it have not: all of them name older ones too.
+const BROWSERS: [(&str, &str); 8] = [
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("FxiOS/", "Firefox"),
+    ("Firefox/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("HeadlessChrome/", "Chrome without a window"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+];
+const SYSTEMS: [(&str, &str); 7] = [
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_are_named_and_programs_stand_as_they_say() {
+        const WEBKIT: &str = "AppleWebKit/537.36 (KHTML, like Gecko)";
+        for (agent, named) in [
+            (
+                &*format!(
+                    "Mozilla/5.0 (X11; Linux x86_64) {WEBKIT} Chrome/141.0.0.0 Safari/537.36"
+                ),
+                "Chrome on Linux",
+            ),
+            (
+                &*format!(
+                    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) {WEBKIT} Chrome/141.0.0.0 \
+                     Safari/537.36 Edg/141.0.0.0"
+                ),
+                "Edge on Windows",
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:143.0) Gecko/20100101 Firefox/143.0",
+                "Firefox on macOS",
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 \
+                 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
+                "Safari on iPhone",
+            ),
+            ("curl/8.5.0", "curl/8.5.0"),
+            ("", ""),
+        ] {
+            assert_eq!(device(agent), named, "{agent}");
+        }
+        assert_eq!(device(&"x".repeat(100)).len(), DEVICE_CHARS);
+    }
+}

@@ -67,10 +67,11 @@ impl Stop {
         Self::Usage(why.into())
     }
 
-    /// The text alone.
-    pub(super) fn why(self) -> String {
-        let (Self::Configuration(why) | Self::Failed(why) | Self::Usage(why)) = self;
-        why
+    /// What it says.
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Configuration(text) | Self::Failed(text) | Self::Usage(text) => text,
+        }
     }
 
     pub(super) fn report(&self, terminal: &mut Terminal<'_>) -> Exit {

@@ -181,7 +181,7 @@ fn first_line(input: &mut dyn Read) -> io::Result<Option<Secret<String>>> {
     Ok(Some(Secret::new(line.to_owned())))
 }
 
-const USERS: &str = "/api/v1/users";
+pub(super) const USERS: &str = "/api/v1/users";
 
 #[cfg(test)]
 mod tests;

@@ -22,7 +22,7 @@ use self::{asker::Asker, told::Told, url::Url};
 use crate::{
     auth::challenge::Target,
     client::{ClientAddr, PeerAddr},
-    config::{Config, HostPattern},
+    config::{Config, HostPattern, Listener},
     http::{
         gate::{self, Refusal},
         site::{Host, authority},
@@ -93,17 +93,18 @@ pub enum Error {
 /// Explains one request.
 pub fn explain(config: Config, question: &Question) -> Result<Explanation, Error> {
     let asker = Asker::of(&config, question);
-    let (listener, redirect_https) = listener(&config, question)?;
+    let listeners = config.listeners.clone();
     let runtime = Runtime::new(config)?;
     let url = Url::parse(&question.url, &runtime)?;
+    let listener = listener(&listeners, question, &url)?;
     let view = View::new(runtime.into(), &Meters::default());
     let mut asking = Asking {
         view: &view,
         question,
         asker: &asker,
         entrance: Entrance {
-            listener: &listener,
-            redirect_https,
+            listener: &listener.name,
+            redirect_https: listener.redirect_https,
             came_by_https: false,
         },
         route: None,
@@ -117,25 +118,33 @@ pub fn explain(config: Config, question: &Question) -> Result<Explanation, Error
     })
 }
 
-/// Name of the listener, and whether it only redirects.
-fn listener(config: &Config, question: &Question) -> Result<(String, bool), Error> {
-    let listeners = &config.listeners;
-    let found = match &question.listener {
-        Some(wanted) => listeners.iter().find(|listener| listener.name == *wanted),
-        None => listeners
+/// The listener that the question names, else the one of the address: at its port, with its scheme.
+/// Where there is none (TLS ends before us, ports are mapped) the first that does not only redirect.
+fn listener<'a>(
+    listeners: &'a [Listener],
+    question: &Question,
+    url: &Url,
+) -> Result<&'a Listener, Error> {
+    let Some(wanted) = &question.listener else {
+        let is_asked = |listener: &&Listener| {
+            let port = listener.address.tcp().map(|address| address.port());
+            port.is_some()
+                && port == url.port()
+                && listener.tls.is_some() == (url.scheme == "https")
+        };
+        let serves = |listener: &&Listener| !listener.redirect_https;
+        let found = listeners
             .iter()
-            .find(|listener| !listener.redirect_https)
-            .or_else(|| listeners.first()),
+            .find(is_asked)
+            .or_else(|| listeners.iter().find(serves))
+            .or_else(|| listeners.first());
+        return found.ok_or_else(|| Error::Listener(String::new(), String::new()));
     };
-    let names = || {
+    let found = listeners.iter().find(|listener| listener.name == *wanted);
+    found.ok_or_else(|| {
         let names: Vec<&str> = listeners.iter().map(|known| known.name.as_str()).collect();
-        names.join(", ")
-    };
-    let found = found.ok_or_else(|| {
-        let wanted = question.listener.clone().unwrap_or_default();
-        Error::Listener(wanted, names())
-    })?;
-    Ok((found.name.clone(), found.redirect_https))
+        Error::Listener(wanted.clone(), names.join(", "))
+    })
 }
 
 /// A question on its way to its answer.

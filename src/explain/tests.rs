@@ -115,6 +115,50 @@ fn what_reaches_no_tool_says_why() {
 }
 
 #[test]
+fn it_comes_in_by_the_listener_that_its_address_leads_to() {
+    let config = CONFIG.replace("[identity.local]", PORTS);
+    for (url, listener) in [
+        ("https://lab.example.org/", "tls"),
+        ("http://lab.example.org/", "redirect"),
+        ("http://lab.example.org:8000/", "plain"),
+        ("http://[::1]:8000/", "plain"),
+        // Nobody has this port, or speaks this scheme at it.
+        ("https://lab.example.org:9/", "plain"),
+        ("https://lab.example.org:80/", "plain"),
+        ("/", "tls"),
+    ] {
+        let question = Question {
+            url: url.to_owned(),
+            method: Method::GET,
+            user: None,
+            groups: Vec::new(),
+            from: [192, 0, 2, 1].into(),
+            listener: None,
+            stored: Stored::Absent,
+        };
+        let text = explain(parse_str(&config).unwrap(), &question)
+            .unwrap()
+            .text;
+        let line = format!("listener     {listener}\n");
+        assert!(text.contains(&line), "{url}: {text}");
+    }
+}
+
+const PORTS: &str = r#"
+[[listener]]
+name = "redirect"
+address = "0.0.0.0:80"
+redirect_https = true
+[[listener]]
+name = "plain"
+address = "0.0.0.0:8000"
+[[listener]]
+name = "tls"
+address = "0.0.0.0:443"
+tls = "self-signed"
+[identity.local]"#;
+
+#[test]
 fn an_alias_is_a_site_of_its_own() {
     let config = CONFIG.replace("[identity.local]", ALIASES);
     let asked = |url: &str| {

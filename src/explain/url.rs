@@ -52,6 +52,15 @@ impl Url {
         })
     }
 
+    /// `None`: what is written there is no port.
+    pub(super) fn port(&self) -> Option<u16> {
+        match self.authority.rsplit_once(':') {
+            Some((_, port)) if !port.ends_with(']') => port.parse().ok(),
+            _ if self.scheme == "https" => Some(443),
+            _ => Some(80),
+        }
+    }
+
     /// The request as a browser would send it that was told to go there.
     pub(super) fn request(&self, method: &Method) -> Result<Request<()>, http::Error> {
         let uri = Uri::builder()

@@ -2,8 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
-/// A name that a local user may get: 1 to 256 of ASCII letters, digits and `-_.@+`, the first a
-/// letter or digit. Compared byte for byte; no two users may differ by case alone.
+/// A name that a local user may get: 1 to 64 of ASCII letters, digits and `-_.@+`, the first a
+/// letter or digit, so that the configuration can name it. Compared byte for byte; no two users may differ by case alone.
 ///
 /// So a name cannot be `..`, look like an option, break a header or a log line, or be a look-alike
 /// in another alphabet.
@@ -13,7 +13,7 @@ pub struct UserName(String);
 /// Why a text is no user name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "a user name has 1 to 256 letters, digits and - _ . @ + and starts with a letter or a digit"
+    "a user name has 1 to 64 letters, digits and - _ . @ + and starts with a letter or a digit"
 )]
 pub struct InvalidName;
 
@@ -30,7 +30,7 @@ impl FromStr for UserName {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.@+".contains(&byte);
         let starts_well = text.starts_with(|first: char| first.is_ascii_alphanumeric());
-        if starts_well && text.len() <= MAX_BYTES && text.bytes().all(good) {
+        if starts_well && text.len() <= LONGEST_NAME && text.bytes().all(good) {
             Ok(Self(text.to_owned()))
         } else {
             Err(InvalidName)
@@ -79,6 +79,9 @@ pub fn parse_group(text: &str) -> Result<String, InvalidGroup> {
     }
 }
 
+/// As in the configuration.
+const LONGEST_NAME: usize = 64;
+/// Of a group's name and of an address.
 const MAX_BYTES: usize = 256;
 
 #[cfg(test)]
@@ -87,7 +90,7 @@ mod tests {
 
     #[test]
     fn usual_names_are_names_and_traps_are_not() {
-        let long = "a".repeat(256);
+        let long = "a".repeat(64);
         for good in [
             "ana",
             "Ana.B",
@@ -99,7 +102,7 @@ mod tests {
         ] {
             assert_eq!(good.parse::<UserName>().unwrap().as_str(), good);
         }
-        let too_long = "a".repeat(257);
+        let too_long = "a".repeat(65);
         // T59.
         for bad in [
             "", ".", "..", "a/b", "a%2fb", "-x", "@a", "a b", "a\n", "a\0", "аna", "é", "😀",

@@ -5,11 +5,9 @@
 use std::{sync::mpsc, time::Duration};
 
 use crate::{
-    frames::{
-        ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PADDED, PING, RST_STREAM, Raw,
-        SETTINGS, WINDOW_UPDATE, field, frame, head,
-    },
+    frames::{CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, SETTINGS, field, frame},
     lab::{Lab, OPEN},
+    raw::{ACK, PADDED, PING, RST_STREAM, Raw, WINDOW_UPDATE, head},
 };
 
 const PROTOCOL_ERROR: u32 = 1;

@@ -12,11 +12,14 @@
 
 mod explain;
 mod floods;
+#[expect(dead_code, reason = "shared with the end-to-end tests")]
+#[path = "../e2e/support/frames.rs"]
 mod frames;
 mod http1;
 mod http2;
 mod lab;
 mod pages;
+mod raw;
 mod reloading;
 mod stopping;
 mod tool;

@@ -1,7 +1,7 @@
 //! What only a proxy may say, in every spelling and by every way in (T01 to T10).
 
 use crate::support::{
-    Answer, Browser, Lab, Origin, Request, h2,
+    Answer, Browser, Lab, Origin, Request, frames,
     lab::{MAIN, OPEN, PASSWORD, TOOL, TOOL_HOST},
     raw::Response,
 };
@@ -134,7 +134,7 @@ async fn no_listed_name_reaches_a_tool_over_http2_before_or_behind_a_body() {
     // HTTP/2 knows lowercase names only.
     let all: Vec<String> = all.iter().map(|name| name.to_ascii_lowercase()).collect();
     let mut connection = lab.connect().await;
-    h2::begin(&mut connection).await;
+    connection.send(frames::begin(&[])).await;
     for (number, names) in all.chunks(40).enumerate() {
         let reached = origin.seen().len();
         let stream = 1 + 2 * u32::try_from(number).unwrap();
@@ -152,11 +152,11 @@ async fn no_listed_name_reaches_a_tool_over_http2_before_or_behind_a_body() {
             ("trailer", "x-checksum"),
         ];
         head.extend(&lies);
-        connection.send(h2::head(stream, &head, false)).await;
-        connection.send(h2::data(stream, b"hello")).await;
+        connection.send(frames::head(stream, &head, false)).await;
+        connection.send(frames::data(stream, b"hello")).await;
         let mut trailers = lies.clone();
         trailers.push(("x-checksum", "abc"));
-        connection.send(h2::head(stream, &trailers, true)).await;
+        connection.send(frames::head(stream, &trailers, true)).await;
         let whole = |seen: &[crate::support::Seen]| seen.len() > reached && seen[reached].whole;
         origin.until("the request and its end", whole).await;
         only_ana(&origin);

@@ -3,7 +3,7 @@
 use crate::support::{
     Browser, Lab, Origin, Request,
     browser::hidden_fields,
-    h2,
+    frames,
     lab::{MAIN, MAIN_HOST, OPEN, PASSWORD, TOOL},
     raw::Response,
 };
@@ -153,15 +153,23 @@ async fn too_many_cookies_are_named_on_a_page() {
     };
     let answer = lab.raw(ask(&cookies(100))).await;
     assert_eq!(answer.status, 431);
+    assert!(is_page(&answer), "{:?}", answer.headers);
     let text = answer.text().to_lowercase();
     assert!(
-        text.contains("cookie") && !text.contains("xxxxxxxxxx"),
+        text.contains("<dd>cookie: ") && !text.contains("xxxxxxxxxx") && !text.contains("refused/"),
         "{text}"
     );
+    let program = ask(&cookies(100)).replace("text/html", "application/json");
+    let answer = lab.raw(program).await;
+    assert_eq!((answer.status, is_page(&answer)), (431, false));
     assert!(origin.seen().is_empty());
     let answer = lab.raw(ask(&cookies(40))).await;
     assert_eq!(answer.status, 200, "40 kB pass");
     assert_eq!(origin.last().headers.get("cookie").unwrap(), cookies(40));
+}
+
+fn is_page(answer: &Response) -> bool {
+    answer.headers.get("content-type") == Some("text/html; charset=utf-8")
 }
 
 #[tokio::test]
@@ -179,7 +187,7 @@ async fn a_thousand_streams_with_large_heads_take_bounded_memory() {
     assert_eq!(lab.browser().get(OPEN).await.status, 200);
     let before = lab.resident();
     let mut connection = lab.connect().await;
-    h2::begin(&mut connection).await;
+    connection.send(frames::begin(&[])).await;
     // Answers are read beside it, or the windows and buffers of the test would be what is tested.
     let (mut read, mut write) = tokio::io::split(connection.into_wire().stream);
     let reading = crate::support::spawn(async move {
@@ -196,7 +204,7 @@ async fn a_thousand_streams_with_large_heads_take_bounded_memory() {
     let sending = async {
         use tokio::io::AsyncWriteExt;
         for number in 0..1000_u32 {
-            let head = h2::head(1 + 2 * number, &fields, true);
+            let head = frames::head(1 + 2 * number, &fields, true);
             write.write_all(&head).await?;
         }
         write.flush().await

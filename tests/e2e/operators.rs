@@ -206,6 +206,24 @@ async fn commands_do_the_same_with_a_server_and_without() {
 }
 
 #[tokio::test]
+async fn explain_asks_the_server_what_it_knows_of_a_user() {
+    let lab = with_eve(&tool().await);
+    let explain = |name| on(&lab, &["explain", TOOL, "--as", name], "");
+    let (code, out, _) = explain("eve");
+    assert_eq!(code, 0, "{out}");
+    assert!(out.contains("visitor      eve\n"), "{out}");
+    let (_, out, _) = explain("dan");
+    assert!(
+        out.contains("neither in the configuration nor in the store"),
+        "{out}"
+    );
+    done(on(&lab, &["user", "disable", "eve"], ""));
+    let (code, out, _) = explain("eve");
+    assert_eq!(code, 1, "{out}");
+    assert!(out.contains("disabled"), "{out}");
+}
+
+#[tokio::test]
 async fn who_is_disabled_removed_or_given_a_password_is_out_at_once() {
     // T37
     let origin = tool().await;

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::support::{
     Answer, GRACE, Lab, Origin, Request,
     certs::Authority,
-    h2,
+    frames,
     lab::{MAIN, MAIN_HOST, PASSWORD, TOOL, TOOL_HOST},
     raw::Connection,
     within,
@@ -259,7 +259,7 @@ async fn a_cookie_that_comes_in_pieces_is_cut_all_the_same() {
     let ours = lab.at_tool("ana").await.session_cookie(TOOL_HOST);
     let secret = ours.split_once('=').unwrap().1;
     let mut connection = lab.connect().await;
-    h2::begin(&mut connection).await;
+    connection.send(frames::begin(&[])).await;
     for (number, pieces) in [
         vec!["a=1", ours.as_str(), "b=2"],
         vec![ours.as_str(), "a=1", "b=2"],
@@ -284,7 +284,7 @@ async fn a_cookie_that_comes_in_pieces_is_cut_all_the_same() {
         ];
         head.extend(pieces.iter().map(|piece| ("cookie", *piece)));
         let stream = 1 + 2 * u32::try_from(number).unwrap();
-        connection.send(h2::head(stream, &head, true)).await;
+        connection.send(frames::head(stream, &head, true)).await;
         origin
             .until("the request", |seen| seen.len() > reached)
             .await;

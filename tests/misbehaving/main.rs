@@ -17,6 +17,8 @@ mod answers;
 mod case;
 mod many;
 mod page;
+#[path = "../peers/mod.rs"]
+mod peers;
 mod proxy;
 mod run;
 mod sockets;

@@ -1,17 +1,8 @@
 //! The proxies that stand between: labgate, and nginx and `HAProxy` to compare it with.
 
-use std::{
-    fs,
-    net::{SocketAddr, TcpListener},
-    os::fd::OwnedFd,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-};
+use std::net::SocketAddr;
 
-use rustix::process::{Pid, Signal, kill_process};
-use tempfile::TempDir;
-
-use crate::support::Lab;
+use crate::{peers::Peer, support::Lab};
 
 /// A running proxy in front of one upstream. Stops when dropped.
 pub(crate) struct Proxy {
@@ -28,21 +19,6 @@ enum Running {
     Peer(Peer),
 }
 
-/// nginx or `HAProxy`.
-struct Peer {
-    child: Child,
-    _folder: TempDir,
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // Not killed: nginx has a process of its own to end.
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        kill_process(pid.unwrap(), Signal::TERM).unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
 impl Proxy {
     /// labgate with one worker, so that it is known which connection is used next.
     pub(crate) fn labgate(upstream: SocketAddr) -> Self {
@@ -56,55 +32,20 @@ impl Proxy {
     }
 
     pub(crate) fn nginx(upstream: SocketAddr) -> Self {
-        Self::peer(
-            "nginx",
-            NGINX,
-            upstream,
-            &["-p", "FOLDER", "-e", "error.log", "-c"],
-        )
+        Self::peer(Peer::nginx(NGINX, upstream))
     }
 
     pub(crate) fn haproxy(upstream: SocketAddr) -> Self {
-        Self::peer("haproxy", HAPROXY, upstream, &["-db", "-f"])
+        Self::peer(Peer::haproxy(HAPROXY, upstream))
     }
 
-    /// Starts a program with a listener as its standard input, so that nobody has to guess a free
-    /// port and connections wait until it is there. Its configuration goes behind `arguments`.
-    fn peer(name: &str, config: &str, upstream: SocketAddr, arguments: &[&str]) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let at = folder.path().display().to_string();
-        let config = config
-            .replace("FOLDER", &at)
-            .replace("LISTEN", &address.to_string())
-            .replace("UPSTREAM", &upstream.to_string());
-        let file = folder.path().join("proxy.conf");
-        fs::write(&file, config).unwrap();
-        let mut command = Command::new(program(name));
-        command.args(arguments.iter().map(|word| word.replace("FOLDER", &at)));
-        // How nginx is told of a listener that it inherits.
-        command.arg(file).env("NGINX", "0;");
-        command.stdin(Stdio::from(OwnedFd::from(listener)));
-        command.stdout(Stdio::null()).stderr(Stdio::null());
-        let peer = Peer {
-            child: command.spawn().unwrap(),
-            _folder: folder,
-        };
+    fn peer(peer: Peer) -> Self {
         Self {
-            address,
+            address: peer.address,
             is_ours: false,
             _running: Running::Peer(peer),
         }
     }
-}
-
-/// Where a server is; Debian puts them where not every `PATH` leads.
-pub(crate) fn program(name: &str) -> PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut folders = std::env::split_paths(&path).chain(["/usr/sbin".into()]);
-    let found = folders.find_map(|folder| Some(folder.join(name)).filter(|file| file.is_file()));
-    found.unwrap_or_else(|| panic!("{name} is missing; scripts/test-setup installs it"))
 }
 
 const LABGATE: &str = r#"

@@ -16,6 +16,8 @@ mod case;
 mod client;
 mod corpus;
 mod message;
+#[path = "../peers/mod.rs"]
+mod peers;
 mod proxies;
 mod recorder;
 mod run;

@@ -3,11 +3,12 @@
 //! The file is held, not only written: a difference fails. To write it anew:
 //! `LABGATE_WRITE_TABLE=1 cargo test --locked --test parsing`.
 
-use std::{fmt::Write as _, io::Write as _};
+use std::fmt::Write as _;
 
 use crate::{
     case::Case,
     corpus,
+    peers::{own_columns, say_other_versions},
     run::{Outcome, Run},
 };
 
@@ -41,10 +42,8 @@ pub(crate) fn check(cases: &[Case], nginx: &Run, haproxy: &Run) {
     let (held, text) = if same_versions {
         (held, text)
     } else {
-        say(&format!(
-            "docs/parsing.md has other versions than these, so what others do is not held to it: {versions}"
-        ));
-        (own_columns(&held), own_columns(&text))
+        say_other_versions("docs/parsing.md", versions.trim_end());
+        (ours(&held), ours(&text))
     };
     if !writes && held != text {
         let differ = text
@@ -121,23 +120,11 @@ fn head_row(nginx: &Run, haproxy: &Run) -> String {
     )
 }
 
-/// The table without what others do.
-fn own_columns(text: &str) -> String {
-    let lines = text.lines().map(|line| {
-        let mut cells: Vec<&str> = line.split(" | ").collect();
-        if cells.len() == 5 {
-            cells.drain(2..4);
-        }
-        cells.join(" | ")
-    });
-    let lines = lines.filter(|line| !line.starts_with("| case") && !line.starts_with("Of "));
+/// The page without what others do.
+fn ours(text: &str) -> String {
+    let lines = own_columns(text);
+    let lines = lines.lines().filter(|line| !line.starts_with("Of "));
     lines.collect::<Vec<_>>().join("\n")
-}
-
-/// Past what the test harness keeps to itself: nothing is left out in silence.
-fn say(what: &str) {
-    let line = format!("{what}\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
 }
 
 fn of_labgate(case: &Case) -> String {
@@ -224,12 +211,6 @@ fn what_other_versions_do_is_no_column_of_ours() {
             "Of 1 cases {nginx}\n\n| case | labgate | nginx {nginx} | HAProxy | why |\n| a | {labgate} | {nginx} | 400 |  |\n"
         )
     };
-    assert_eq!(
-        own_columns(&table("1", "400")),
-        own_columns(&table("2", "400"))
-    );
-    assert_ne!(
-        own_columns(&table("1", "400")),
-        own_columns(&table("1", "421"))
-    );
+    assert_eq!(ours(&table("1", "400")), ours(&table("2", "400")));
+    assert_ne!(ours(&table("1", "400")), ours(&table("1", "421")));
 }

@@ -121,6 +121,18 @@ access = "public"
     picture(view, f"pages/tool-away-{size}-{scheme}")
 
 
+def test_cookies_that_piled_up_have_a_page(start_labgate, view, size, scheme, picture):
+    # T77
+    main = start_labgate("").main
+    cookies = [{"name": f"c{n}", "value": "v" * 4000, "url": main} for n in range(20)]
+    view.context.add_cookies(cookies)
+    answer = view.goto(main)
+    assert answer.status == 431
+    good(view)
+    expect(view.locator("dl")).to_contain_text("cookie: ")
+    picture(view, f"pages/too-large-{size}-{scheme}")
+
+
 def test_signing_in_needs_only_the_keyboard(lab, page):
     page.goto(f"{lab.host('jupyter')}/api")
     expect(page.locator("[name=username]")).to_be_focused()

@@ -94,8 +94,13 @@ impl Track {
     pub(super) fn refuse(&mut self, begun: &[u8]) {
         // As `head` skips it: which bytes of a bad beginning are here is a matter of chance.
         let head = begun.strip_prefix(b"\r\n").unwrap_or(begun);
-        let is_head = head.starts_with(b"HEAD ");
-        self.phase = Phase::Refused(if is_head { REFUSED_HEAD } else { REFUSED_GET });
+        // For the same reason no further than what was here in any case.
+        let head = head.get(..self.limits.bytes).unwrap_or(head);
+        self.phase = Phase::Refused(match head {
+            [b'H', b'E', b'A', b'D', b' ', ..] => REFUSED_HEAD,
+            head if wants_page(head) => REFUSED_PAGE,
+            _ => REFUSED_GET,
+        });
     }
 
     fn after_head(&self, head: &Head) -> Phase {
@@ -124,6 +129,20 @@ impl Track {
 /// hyper stops at 16 KiB.
 const MAX_TRAILER_BYTES: usize = 8 * 1024;
 
+/// Whether the head, as far as it is here, is from somebody who reads pages. It was refused, so it is
+/// only looked at: no more than the form of the answer hangs on it.
+fn wants_page(head: &[u8]) -> bool {
+    head.split(|byte| *byte == b'\n').any(|line| {
+        let field = line.split_at_checked(ACCEPT.len());
+        field.is_some_and(|(name, value)| {
+            name.eq_ignore_ascii_case(ACCEPT) && memchr::memmem::find(value, b"text/html").is_some()
+        })
+    })
+}
+
+const ACCEPT: &[u8] = b"accept:";
 /// What hyper reads in place of a refused head. The answer to `HEAD` must have no body.
 const REFUSED_GET: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";
+const REFUSED_PAGE: &[u8] =
+    b"GET / HTTP/1.1\r\nhost: refused\r\naccept: text/html\r\nconnection: close\r\n\r\n";
 const REFUSED_HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nhost: refused\r\nconnection: close\r\n\r\n";

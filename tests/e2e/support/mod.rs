@@ -7,7 +7,7 @@
 pub(crate) mod browser;
 pub(crate) mod certs;
 pub(crate) mod exposition;
-pub(crate) mod h2;
+pub(crate) mod frames;
 pub(crate) mod http2;
 pub(crate) mod lab;
 pub(crate) mod origin;

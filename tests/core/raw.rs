@@ -1,4 +1,4 @@
-//! HTTP/2 frames, written as no good client would (RFC 9113 §4.1, RFC 7541).
+//! A client of HTTP/2 that sends what it is told to, frame by frame.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -6,19 +6,17 @@ use std::{
     time::Duration,
 };
 
-use crate::{lab::Lab, wire::DEADLINE};
+use crate::{
+    frames::{END_HEADERS, END_STREAM, HEADERS, begin, field, frame},
+    lab::Lab,
+    wire::DEADLINE,
+};
 
-pub(crate) const DATA: u8 = 0;
-pub(crate) const HEADERS: u8 = 1;
 pub(crate) const RST_STREAM: u8 = 3;
-pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
 pub(crate) const WINDOW_UPDATE: u8 = 8;
-pub(crate) const CONTINUATION: u8 = 9;
-pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const ACK: u8 = 1;
-pub(crate) const END_HEADERS: u8 = 4;
 pub(crate) const PADDED: u8 = 8;
 
 /// A connection.
@@ -36,38 +34,6 @@ pub(crate) struct Frame {
     pub(crate) payload: Vec<u8>,
 }
 
-/// The bytes of a frame.
-pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    let mut bytes = length[1..].to_vec();
-    bytes.extend([kind, flags]);
-    bytes.extend(stream.to_be_bytes());
-    bytes.extend(payload);
-    bytes
-}
-
-/// A field, not indexed.
-pub(crate) fn field(name: &str, value: &str) -> Vec<u8> {
-    let mut bytes = vec![0];
-    for text in [name, value] {
-        let length = text.len();
-        // A number of seven bits, or 127 and the rest by sevens.
-        if length < 127 {
-            bytes.push(u8::try_from(length).unwrap());
-        } else {
-            bytes.push(127);
-            let mut rest = length - 127;
-            while rest >= 128 {
-                bytes.push(u8::try_from(rest % 128).unwrap() | 128);
-                rest /= 128;
-            }
-            bytes.push(u8::try_from(rest).unwrap());
-        }
-        bytes.extend(text.as_bytes());
-    }
-    bytes
-}
-
 /// The fields of a request.
 pub(crate) fn head(method: &str, host: &str, path: &str) -> Vec<u8> {
     [
@@ -83,8 +49,7 @@ impl Raw {
     /// A connection after the preface and both sides' settings; `settings` are ours.
     pub(crate) fn open(lab: &Lab, settings: &[u8]) -> Self {
         let mut raw = Self::connect(lab);
-        raw.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-        raw.send(frame(SETTINGS, 0, 0, settings));
+        raw.send(begin(settings));
         raw
     }
 
