@@ -23,6 +23,10 @@ embed = ["https://portal.example.org"]
 "#;
 
 fn asked(url: &str, change: impl FnOnce(&mut Question)) -> Explanation {
+    asked_of(CONFIG, url, change)
+}
+
+fn asked_of(config: &str, url: &str, change: impl FnOnce(&mut Question)) -> Explanation {
     let mut question = Question {
         url: url.to_owned(),
         method: Method::GET,
@@ -33,7 +37,7 @@ fn asked(url: &str, change: impl FnOnce(&mut Question)) -> Explanation {
         from: [192, 0, 2, 1].into(),
     };
     change(&mut question);
-    explain(parse_str(CONFIG).unwrap(), &question).unwrap()
+    explain(parse_str(config).unwrap(), &question).unwrap()
 }
 
 fn user(name: &str) -> impl FnOnce(&mut Question) {
@@ -127,18 +131,7 @@ fn it_comes_in_by_the_listener_that_its_address_leads_to() {
         ("https://lab.example.org:80/", "plain"),
         ("/", "tls"),
     ] {
-        let question = Question {
-            url: url.to_owned(),
-            method: Method::GET,
-            user: None,
-            groups: Vec::new(),
-            from: [192, 0, 2, 1].into(),
-            listener: None,
-            stored: Stored::Absent,
-        };
-        let text = explain(parse_str(&config).unwrap(), &question)
-            .unwrap()
-            .text;
+        let text = asked_of(&config, url, |_| ()).text;
         let line = format!("listener     {listener}\n");
         assert!(text.contains(&line), "{url}: {text}");
     }
@@ -161,19 +154,7 @@ tls = "self-signed"
 #[test]
 fn an_alias_is_a_site_of_its_own() {
     let config = CONFIG.replace("[identity.local]", ALIASES);
-    let asked = |url: &str| {
-        let config = parse_str(&config).unwrap();
-        let question = Question {
-            url: url.to_owned(),
-            method: Method::GET,
-            user: None,
-            groups: Vec::new(),
-            from: [192, 0, 2, 1].into(),
-            listener: None,
-            stored: Stored::Absent,
-        };
-        explain(config, &question).unwrap().text
-    };
+    let asked = |url: &str| asked_of(&config, url, |_| ()).text;
     for (url, part) in [
         (
             "http://192.168.1.20:8000/x",
