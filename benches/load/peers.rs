@@ -463,6 +463,7 @@ async fn sessions(config: &Config, count: usize) -> Vec<String> {
                 name,
                 email: None,
                 groups: Vec::new(),
+                voucher: None,
             };
             sessions.sign_in(user, host, device.clone())
         });
