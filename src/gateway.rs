@@ -69,7 +69,7 @@ pub async fn handle(
     );
     let shown = Shown {
         html: names_html(&parts.headers),
-        framed: navigation::kind(&parts.method, &parts.headers) == Navigation::Framed,
+        framed: navigation::is_framed(&parts.method, &parts.headers),
         origin: origin::sole(&parts.headers, header::ORIGIN).cloned(),
     };
     let head = head.map(|(head, in_flight)| {

@@ -119,9 +119,12 @@ impl<B> Drop for Connection<B> {
     }
 }
 
+/// What hyper gives for a request.
+type Answer<B> = Result<Response<Incoming>, TrySendError<Request<Upload<B>>>>;
+
 /// What an answer is, or `None` in its place when there was none within `limit`.
 fn judge<B>(
-    answer: Option<Result<Response<Incoming>, TrySendError<Request<Upload<B>>>>>,
+    answer: Option<Answer<B>>,
     target: &str,
     link: &Link,
     limit: Option<Duration>,
