@@ -5,18 +5,19 @@
 //! so that its order can be read at a glance. Not here: how any single step works.
 
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
+    pin::Pin,
     rc::Rc,
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll},
 };
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use pin_project_lite::pin_project;
 
 use crate::{
     app::scrub,
@@ -68,7 +69,7 @@ pub async fn handle(
     );
     let shown = Shown {
         html: names_html(&parts.headers),
-        framed: navigation::kind(&parts.method, &parts.headers) == Navigation::Framed,
+        framed: navigation::is_framed(&parts.method, &parts.headers),
         origin: origin::sole(&parts.headers, header::ORIGIN).cloned(),
     };
     let head = head.map(|(head, in_flight)| {
@@ -78,7 +79,8 @@ pub async fn handle(
     });
     let upgrade = head.as_ref().is_ok_and(|head| head.upgrade);
     let request = Request::from_parts(parts, body);
-    let mut answer = match caught(route(&view, &exchange, head, request)).await {
+    let future = route(&view, &exchange, head, request);
+    let mut answer = match (Caught { future }).await {
         Ok(response) => response,
         Err(reject) => refuse(&view, &exchange, &shown, &reject),
     };
@@ -284,8 +286,8 @@ impl Asking<'_> {
         let request = UpstreamRequest::new(permit, &route.rules, arrived, request)?.into_inner();
         let (pool, told) = (&exchange.worker().pool, &exchange.sent_to);
         if !self.head.upgrade {
-            let sent = pool.send(targets, request, &route.timeouts, told);
-            let response = reached(route, exchange.unless_stopped(sent).await?)?;
+            let sent = exchange.unless_stopped(pool.send(targets, request, &route.timeouts, told));
+            let response = reached(route, sent.await?)?;
             return self.pass_on(route, reader, response).await;
         }
         let sent = Box::pin(pool.upgrade(targets, request, &route.timeouts, told));
@@ -477,15 +479,23 @@ fn names_html(headers: &HeaderMap) -> bool {
         .any(|accept| memchr::memmem::find(accept.as_bytes(), b"text/html").is_some())
 }
 
-/// Runs `future`; a panic in it becomes an answer instead of the end of the connection. What
-/// happened was written by the panic hook.
-async fn caught<T>(future: impl Future<Output = Result<T, Reject>>) -> Result<T, Reject> {
-    let mut future = pin!(future);
-    poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+pin_project! {
+    /// Runs a future; a panic in it becomes an answer instead of the end of the connection. What
+    /// happened was written by the panic hook. No `async fn`, which keeps room for its argument twice.
+    struct Caught<F> {
+        #[pin]
+        future: F,
+    }
+}
+
+impl<T, F: Future<Output = Result<T, Reject>>> Future for Caught<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let future = self.project().future;
+        catch_unwind(AssertUnwindSafe(|| future.poll(cx)))
             .unwrap_or(Poll::Ready(Err(Reject::Internal("a panic"))))
-    })
-    .await
+    }
 }
 
 #[cfg(test)]
@@ -494,7 +504,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_is_an_answer() {
-        let fault = caught::<()>(async { panic!("of a test") }).await;
+        let future = async { panic!("of a test") };
+        let fault: Result<(), Reject> = Caught { future }.await;
         assert!(matches!(fault, Err(Reject::Internal(_))));
     }
 }

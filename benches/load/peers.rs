@@ -303,7 +303,7 @@ http {{
     client_max_body_size 0;
     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
     map $cookie_labgate $user {{ default ""; "{SECRET}" "ana"; }}
-    map $http_upgrade $connection {{ default ""; websocket "upgrade"; }}
+    map $http_upgrade $upgrading {{ default ""; websocket "upgrade"; }}
     upstream tool {{ server {upstream}; keepalive 256; keepalive_requests 100000000; }}
     server {{
         listen {plain} backlog=4096;
@@ -325,7 +325,7 @@ http {{
             client_body_buffer_size {buffer};
             proxy_set_header Host $host;
             proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $connection;
+            proxy_set_header Connection $upgrading;
             proxy_set_header X-Forwarded-For $remote_addr;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Host $host;

@@ -7,7 +7,6 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header::COOKIE};
-use memchr::memmem;
 
 /// The session cookie on https.
 pub const SESSION_SECURE: &str = "__Host-labgate";
@@ -72,7 +71,7 @@ pub fn cut(headers: &mut HeaderMap) {
         return;
     };
     let single = lines.next().is_none();
-    if single && !may_hold_ours(first.as_bytes()) {
+    if single && !holds_ours(first.as_bytes()) {
         return;
     }
     let size = headers.get_all(COOKIE).iter().map(|line| line.len() + 2);
@@ -123,9 +122,9 @@ fn keep(line: &[u8], kept: &mut Vec<u8>) -> bool {
     any
 }
 
-fn may_hold_ours(line: &[u8]) -> bool {
-    memmem::find(line, SESSION_PLAIN.as_bytes()).is_some()
-        || memmem::find(line, CF_AUTHORIZATION).is_some()
+fn holds_ours(line: &[u8]) -> bool {
+    line.split(|byte| *byte == b';')
+        .any(|pair| is_ours(name_and_value(pair).0))
 }
 
 /// The two sides of the first `=`, without blanks around them.

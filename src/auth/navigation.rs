@@ -49,6 +49,11 @@ pub fn kind(method: &Method, headers: &HeaderMap) -> Navigation {
     }
 }
 
+/// Whether [`kind`] is [`Navigation::Framed`], which only Fetch Metadata can say.
+pub fn is_framed(method: &Method, headers: &HeaderMap) -> bool {
+    headers.contains_key(SEC_FETCH_MODE) && kind(method, headers) == Navigation::Framed
+}
+
 /// Whether this may get a page with an anti-forgery value: on an origin that we share with a tool,
 /// its scripts and frames must not read one. Only a browser's own word speaks against it, so that
 /// clients without Fetch Metadata pass.

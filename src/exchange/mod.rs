@@ -5,6 +5,7 @@
 //! stands in its worker's list, so that the end of a session or of a route can stop it.
 
 pub mod body;
+mod unless_stopped;
 
 use std::{
     cell::{Cell, OnceCell, RefCell},
@@ -14,6 +15,7 @@ use std::{
 
 use http::{HeaderValue, Method, StatusCode, Uri};
 
+use self::unless_stopped::UnlessStopped;
 use crate::{
     auth::Visitor,
     client::{self, ClientAddr},
@@ -236,11 +238,10 @@ impl Exchange {
     }
 
     /// Waits for `future`, unless the exchange is ended first: `Err(Reject::Stopped)`.
-    pub async fn unless_stopped<F: Future>(&self, future: F) -> Result<F::Output, Reject> {
-        tokio::select! {
-            biased;
-            why = self.stop.raised() => Err(Reject::Stopped(why)),
-            output = future => Ok(output),
+    pub const fn unless_stopped<F: Future>(&self, future: F) -> UnlessStopped<'_, F> {
+        UnlessStopped {
+            stop: &self.stop,
+            future,
         }
     }
 

@@ -11,6 +11,10 @@ use crate::http::names::HOP_BY_HOP;
 ///
 /// Allocates only when `Connection` names something unusual.
 pub(super) fn remove(headers: &mut HeaderMap) {
+    // To look at all names once costs less than to ask for each of the list.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
     let usual = headers
         .get_all(CONNECTION)
         .iter()

@@ -3,6 +3,8 @@
 //! Each worker writes lines into its own buffer; a writer thread takes full buffers, and those that
 //! waited for a tick. When stderr cannot keep up, lines are dropped and counted, never waited for.
 
+mod json;
+
 use std::{
     cell::{Cell, RefCell},
     io::{self, Write},
@@ -13,7 +15,6 @@ use std::{
 };
 
 use http::Method;
-use serde::Serialize;
 
 use super::{Format, RequestId};
 use crate::clock::Timestamp;
@@ -58,6 +59,7 @@ pub struct Record<'a> {
 pub struct AccessLog {
     format: Format,
     lines: RefCell<Vec<u8>>,
+    second: RefCell<json::Second>,
     dropped: Cell<u64>,
     dropped_ever: Cell<u64>,
     sink: Sink,
@@ -87,10 +89,11 @@ impl Sink {
 
 impl AccessLog {
     /// A worker's own log.
-    pub const fn new(format: Format, sink: Sink) -> Self {
+    pub fn new(format: Format, sink: Sink) -> Self {
         Self {
             format,
-            lines: RefCell::new(Vec::new()),
+            lines: RefCell::default(),
+            second: RefCell::default(),
             dropped: Cell::new(0),
             dropped_ever: Cell::new(0),
             sink,
@@ -103,7 +106,7 @@ impl AccessLog {
             let mut lines = self.lines.borrow_mut();
             match self.format {
                 Format::Human => human(&mut lines, record),
-                Format::Json => json(&mut lines, record),
+                Format::Json => json::line(&mut lines, &mut self.second.borrow_mut(), record),
             }
             if self.format == Format::Json && lines.len() < FULL_BUFFER {
                 return;
@@ -145,60 +148,6 @@ impl Drop for AccessLog {
     }
 }
 
-/// The JSON shape of a line.
-#[derive(Serialize)]
-struct Line<'a> {
-    timestamp: String,
-    level: &'static str,
-    target: &'static str,
-    message: &'a str,
-    request_id: String,
-    client: IpAddr,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user: Option<&'a str>,
-    method: &'a str,
-    host: &'a str,
-    path: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    route: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    upstream: Option<&'a str>,
-    status: u16,
-    bytes_in: u64,
-    bytes_out: u64,
-    elapsed_ms: f64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
-}
-
-fn json(lines: &mut Vec<u8>, record: &Record<'_>) {
-    let line = Line {
-        timestamp: record.at.rfc3339(),
-        level: "INFO",
-        target: "access",
-        message: record.message,
-        request_id: record.request_id.to_string(),
-        client: record.client,
-        user: record.user,
-        method: clipped(record.method.as_str()),
-        host: clipped(record.host),
-        path: clipped(record.path),
-        route: record.route,
-        upstream: record.upstream,
-        status: record.status,
-        bytes_in: record.bytes_in,
-        bytes_out: record.bytes_out,
-        elapsed_ms: milliseconds(record.elapsed),
-        error: record.error,
-    };
-    let start = lines.len();
-    if serde_json::to_writer(&mut *lines, &line).is_err() {
-        lines.truncate(start);
-        return;
-    }
-    lines.push(b'\n');
-}
-
 fn human(lines: &mut Vec<u8>, record: &Record<'_>) {
     let time = record.at.rfc3339();
     let time = time.get(11..19).unwrap_or_default();
@@ -237,6 +186,9 @@ fn milliseconds(elapsed: Duration) -> f64 {
 
 /// At most 256 characters of what a client wrote reach a line.
 fn clipped(text: &str) -> &str {
+    if text.len() <= 256 {
+        return text;
+    }
     text.char_indices()
         .nth(256)
         .and_then(|(end, _)| text.get(..end))

@@ -17,7 +17,8 @@ impl RequestId {
         HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("-"))
     }
 
-    fn digits(self) -> [u8; 16] {
+    /// As text.
+    pub(super) fn digits(self) -> [u8; 16] {
         std::array::from_fn(|place| {
             let nibble = (self.0 >> (60 - 4 * place)) & 0xf;
             b"0123456789abcdef"

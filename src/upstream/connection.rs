@@ -2,7 +2,7 @@
 
 use std::{
     error::Error as StdError,
-    pin::{Pin, pin},
+    pin::Pin,
     rc::Rc,
     task::{Context, Poll},
     time::Duration,
@@ -22,7 +22,7 @@ use hyper_util::rt::TokioIo;
 use pin_project_lite::pin_project;
 use tokio::{
     task::{JoinHandle, spawn_local},
-    time::{Instant, timeout_at},
+    time::Instant,
 };
 
 use super::{
@@ -99,43 +99,53 @@ impl<B: RequestBody> Connection<B> {
 
     /// Sends one request and waits for the head of its answer, for `limit` from the end of the
     /// request's body. A 101 is an error here: nobody asked for it.
-    pub(super) async fn exchange(
-        &mut self,
+    pub(super) fn exchange<'a>(
+        &'a mut self,
         request: Request<B>,
-        target: &str,
+        target: &'a str,
         limit: Option<Duration>,
-    ) -> Result<Response<Incoming>, Failed<B>> {
+    ) -> impl Future<Output = Result<Response<Incoming>, Failed<B>>> + use<'a, B> {
         let request = prepare(request, &self.link);
-        let answer = self.sender.try_send_request(request);
-        let Some(answer) = within(answer, &self.link, limit).await else {
-            return Err(Failed {
-                error: too_slow(target, limit),
-                again: Again::Never,
-            });
-        };
-        match answer {
-            Ok(response) if response.status() == StatusCode::SWITCHING_PROTOCOLS => Err(Failed {
-                error: protocol(target, "switched protocols though nobody asked it to"),
-                again: Again::Never,
-            }),
-            Ok(mut response) => {
-                self.link.progressed();
-                match framing::settle(response.headers_mut()) {
-                    Ok(()) => Ok(response),
-                    Err(what) => Err(Failed {
-                        error: protocol(target, what),
-                        again: Again::Never,
-                    }),
-                }
-            }
-            Err(error) => Err(failed(error, target, &self.link)),
-        }
+        let link = &*self.link;
+        let answer = within(self.sender.try_send_request(request), link, limit);
+        // The request is with hyper by now; what waits has no room for it.
+        async move { judge(answer.await, target, link, limit) }
     }
 }
 
 impl<B> Drop for Connection<B> {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+/// What hyper gives for a request.
+type Answer<B> = Result<Response<Incoming>, TrySendError<Request<Upload<B>>>>;
+
+/// What an answer is, or `None` in its place when there was none within `limit`.
+fn judge<B>(
+    answer: Option<Answer<B>>,
+    target: &str,
+    link: &Link,
+    limit: Option<Duration>,
+) -> Result<Response<Incoming>, Failed<B>> {
+    let never = |error| Failed {
+        error,
+        again: Again::Never,
+    };
+    match answer {
+        None => Err(never(too_slow(target, limit))),
+        Some(Ok(response)) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            let what = "switched protocols though nobody asked it to";
+            Err(never(protocol(target, what)))
+        }
+        Some(Ok(mut response)) => {
+            link.progressed();
+            framing::settle(response.headers_mut())
+                .map(|()| response)
+                .map_err(|what| never(protocol(target, what)))
+        }
+        Some(Err(error)) => Err(failed(error, target, link)),
     }
 }
 
@@ -153,22 +163,36 @@ pub(super) fn prepare<B: RequestBody>(
 }
 
 /// Waits for an answer as long as the upstream may take. `None`: it took longer.
-pub(super) async fn within<F: Future>(
-    answer: F,
-    link: &Link,
-    limit: Option<Duration>,
-) -> Option<F::Output> {
-    let Some(limit) = limit else {
-        return Some(answer.await);
-    };
-    let mut answer = pin!(answer);
-    let started = Instant::now();
-    loop {
-        let deadline = link.deadline(started, limit);
-        match timeout_at(deadline, answer.as_mut()).await {
-            Ok(output) => return Some(output),
-            Err(_) if link.deadline(started, limit) > deadline => {}
-            Err(_) => return None,
+pub(super) fn within<F: Future>(answer: F, link: &Link, limit: Option<Duration>) -> Within<'_, F> {
+    Within {
+        answer,
+        link,
+        limit: limit.map(|limit| (Instant::now(), limit)),
+    }
+}
+
+pin_project! {
+    /// The future of [`within`].
+    pub(super) struct Within<'a, F> {
+        #[pin]
+        answer: F,
+        link: &'a Link,
+        // Since when, and how long.
+        limit: Option<(Instant, Duration)>,
+    }
+}
+
+impl<F: Future> Future for Within<'_, F> {
+    type Output = Option<F::Output>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<F::Output>> {
+        let this = self.project();
+        if let Poll::Ready(answer) = this.answer.poll(cx) {
+            return Poll::Ready(Some(answer));
+        }
+        match *this.limit {
+            Some((started, limit)) => this.link.poll_late(cx, started, limit).map(|()| None),
+            None => Poll::Pending,
         }
     }
 }

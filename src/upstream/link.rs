@@ -1,7 +1,7 @@
 //! The socket under a connection, and what we keep an eye on while hyper uses it.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     io,
     pin::Pin,
     rc::Rc,
@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::Instant,
+    time::{Instant, Sleep, sleep_until},
 };
 
 use crate::wire::Stream;
@@ -28,6 +28,9 @@ pub(super) struct Link {
     /// The request body is not at its end.
     uploading: Cell<bool>,
     upload_ended: Cell<Option<Instant>>,
+    /// Made at the first wait, and left where it is as long as it fires early enough: to set a timer
+    /// costs more than to be woken once in a while for nothing.
+    timer: RefCell<Option<Pin<Box<Sleep>>>>,
 }
 
 impl Link {
@@ -60,8 +63,31 @@ impl Link {
         self.flooded.get()
     }
 
+    /// Ready when [`deadline`](Self::deadline) has passed.
+    pub(super) fn poll_late(
+        &self,
+        cx: &mut Context<'_>,
+        started: Instant,
+        limit: Duration,
+    ) -> Poll<()> {
+        let mut timer = self.timer.borrow_mut();
+        let deadline = self.deadline(started, limit);
+        let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        if timer.deadline() > deadline {
+            timer.as_mut().reset(deadline);
+        }
+        while timer.as_mut().poll(cx).is_ready() {
+            let deadline = self.deadline(started, limit);
+            if deadline <= Instant::now() {
+                return Poll::Ready(());
+            }
+            timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+
     /// When an upstream that may take `limit` from the end of the request has had its time.
-    pub(super) fn deadline(&self, started: Instant, limit: Duration) -> Instant {
+    fn deadline(&self, started: Instant, limit: Duration) -> Instant {
         if self.uploading.get() {
             return Instant::now() + limit;
         }

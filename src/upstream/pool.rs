@@ -101,7 +101,7 @@ impl<B: RequestBody> Pool<B> {
     pub async fn send(
         &self,
         targets: &Targets,
-        request: Request<B>,
+        mut request: Request<B>,
         timeouts: &Timeouts,
         told: &Cell<Option<usize>>,
     ) -> Result<Response<UpstreamBody<B>>, Error> {
@@ -110,7 +110,6 @@ impl<B: RequestBody> Pool<B> {
             "origin form and one Host, {:?}",
             request.uri()
         );
-        let mut request = request;
         let mut again = false;
         let limit = timeouts.response;
         let mut way = self.way(targets, told);
@@ -146,8 +145,9 @@ impl<B: RequestBody> Pool<B> {
             let Some(io) = Box::pin(way.dial(&rack, trial, timeouts.connect)).await? else {
                 continue;
             };
-            let mut connection = open(&rack, io).await?;
-            return match connection.exchange(request, rack.name(), limit).await {
+            let mut connection = Box::pin(open(&rack, io)).await?;
+            let answer = Box::pin(connection.exchange(request, rack.name(), limit));
+            return match answer.await {
                 Ok(response) => Ok(lend(response, connection, (rack, slot), timeouts)),
                 Err(failed) => Err(failed.error),
             };

@@ -143,7 +143,8 @@ impl<B: RequestBody> Rack<B> {
         match self.slots.ask() {
             Answer::Now(slot) => Ok(slot),
             Answer::Full => Err(self.busy()),
-            Answer::Wait(wait) => timeout(self.options.max_wait, wait)
+            // Boxed, like all that is rare.
+            Answer::Wait(wait) => Box::pin(timeout(self.options.max_wait, wait))
                 .await
                 .map_err(|_| self.busy()),
         }
