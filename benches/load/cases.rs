@@ -63,6 +63,8 @@ enum Work {
 enum Wire {
     Plain,
     Tls,
+    /// With the key exchange that browsers offer, hybrid and post-quantum.
+    TlsHybrid,
     /// With tickets of connections before.
     TlsResumed,
 }
@@ -158,6 +160,13 @@ pub(crate) const CASES: &[Case] = &[
         "a full TLS handshake for each GET",
         Field::All,
         Work::Connect(Wire::Tls),
+        2_000,
+    ),
+    case(
+        "tls-hybrid",
+        "the same with X25519MLKEM768, where it is known",
+        Field::All,
+        Work::Connect(Wire::TlsHybrid),
         2_000,
     ),
     case(
@@ -281,10 +290,13 @@ impl Case {
 
 impl Wire {
     fn transport(self, fleet: &Fleet) -> Transport {
+        let certificate = &fleet.certificate;
+        let tls = |resume, hybrid| Transport::Tls(certificate.client(b"http/1.1", resume, hybrid));
         match self {
             Self::Plain => Transport::Plain,
-            Self::Tls => Transport::Tls(fleet.certificate.client(b"http/1.1", false)),
-            Self::TlsResumed => Transport::Tls(fleet.certificate.client(b"http/1.1", true)),
+            Self::Tls => tls(false, false),
+            Self::TlsHybrid => tls(false, true),
+            Self::TlsResumed => tls(true, false),
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::{fs, path::Path, sync::Arc};
 
 use rcgen::{CertificateParams, KeyPair};
-use rustls::{ClientConfig, RootCertStore, client::Resumption, pki_types::CertificateDer};
+use rustls::{
+    ClientConfig, RootCertStore, client::Resumption, crypto::aws_lc_rs, pki_types::CertificateDer,
+};
 
 /// Certificate and key on disk, and what trusts it.
 #[derive(Debug)]
@@ -27,12 +29,16 @@ impl Certificate {
         }
     }
 
-    /// What a client uses; `resume`: tickets are kept and used.
-    pub(crate) fn client(&self, alpn: &[u8], resume: bool) -> Arc<ClientConfig> {
+    /// What a client uses; `resume`: tickets are kept and used. `hybrid`: X25519MLKEM768 is offered
+    /// before X25519, as browsers do; peers with an OpenSSL before 3.5 do not know it.
+    pub(crate) fn client(&self, alpn: &[u8], resume: bool, hybrid: bool) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.der.clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider)
+        let mut provider = aws_lc_rs::default_provider();
+        if !hybrid {
+            provider.kx_groups = vec![aws_lc_rs::kx_group::X25519, aws_lc_rs::kx_group::SECP256R1];
+        }
+        let mut config = ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)

@@ -196,10 +196,12 @@ impl SetUp<'_> {
         let config = parse_str(&text).unwrap();
         let cookies = sessions(&config, many.max(1)).await;
         let path = self.file(name, "config.toml", &text);
+        let binary = std::env::var("LABGATE_BIN");
+        let binary = binary.unwrap_or_else(|_| env!("CARGO_BIN_EXE_labgate").to_owned());
         let log = fs::File::create(path.with_file_name("log")).unwrap();
         let mut command = Command::new("taskset");
         command
-            .args(["-c", cores, env!("CARGO_BIN_EXE_labgate"), "serve", "-c"])
+            .args(["-c", cores, &binary, "serve", "-c"])
             .arg(&path)
             .env("LABGATE_LOG", "info")
             .stdout(Stdio::piped())
@@ -303,7 +305,7 @@ http {{
     client_max_body_size 0;
     client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
     map $cookie_labgate $user {{ default ""; "{SECRET}" "ana"; }}
-    map $http_upgrade $upgrading {{ default ""; websocket "upgrade"; }}
+    map $http_upgrade $connection_upgrade {{ default ""; websocket "upgrade"; }}
     upstream tool {{ server {upstream}; keepalive 256; keepalive_requests 100000000; }}
     server {{
         listen {plain} backlog=4096;
@@ -312,6 +314,7 @@ http {{
         ssl_certificate {folder}/lab.crt;
         ssl_certificate_key {folder}/lab.key;
         ssl_session_cache shared:s:10m;
+        ssl_protocols TLSv1.2 TLSv1.3;
         location /app/ {{
             if ($user = "") {{ return 401; }}
             proxy_pass http://tool/;
@@ -325,7 +328,7 @@ http {{
             client_body_buffer_size {buffer};
             proxy_set_header Host $host;
             proxy_set_header Upgrade $http_upgrade;
-            proxy_set_header Connection $upgrading;
+            proxy_set_header Connection $connection_upgrade;
             proxy_set_header X-Forwarded-For $remote_addr;
             proxy_set_header X-Forwarded-Proto $scheme;
             proxy_set_header X-Forwarded-Host $host;
@@ -361,7 +364,7 @@ http {{
             r#"
 global
     nbthread {threads}
-    maxconn 9000
+    maxconn 6000
 defaults
     mode http
     timeout connect 5s
@@ -375,8 +378,8 @@ frontend public
     bind {tls} ssl crt {folder}/lab.pem backlog 4096
     bind {h2} proto h2 backlog 4096
     http-request set-var(txn.jwt) req.cook(labgate)
-    http-request deny deny_status 401 unless {{ var(txn.jwt),jwt_header_query('$.alg') HS256 }}
-    http-request deny deny_status 401 unless {{ var(txn.jwt),jwt_verify("HS256","{SECRET}") 1 }}
+    http-request deny deny_status 401 unless {{ var(txn.jwt),jwt_header_query('$.alg') -m str HS256 }}
+    http-request deny deny_status 401 unless {{ var(txn.jwt),jwt_verify("HS256","{SECRET}") -m int 1 }}
     http-request set-var(txn.exp) var(txn.jwt),jwt_payload_query('$.exp','int')
     http-request set-var(txn.now) date()
     http-request deny deny_status 401 if {{ var(txn.exp),sub(txn.now) -m int lt 0 }}

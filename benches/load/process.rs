@@ -66,7 +66,7 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         if let Some(pid) = Pid::from_raw(self.id().cast_signed()) {
-            drop(kill_process(pid, Signal::TERM));
+            kill_process(pid, Signal::TERM).unwrap_or_default();
         }
         drop(self.0.wait());
     }
@@ -89,7 +89,7 @@ pub(crate) fn raise_file_limit() {
         current: limit.maximum,
         maximum: limit.maximum,
     };
-    drop(setrlimit(Resource::Nofile, most));
+    setrlimit(Resource::Nofile, most).expect("the hard limit is allowed");
 }
 
 fn family(id: u32) -> Vec<u32> {

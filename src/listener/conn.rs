@@ -271,7 +271,9 @@ async fn serve_http1(
         let place = Place::default();
         service_fn(move |request| place.put(answer_http1(Rc::clone(&conn), heads.clone(), request)))
     };
-    let mut http = http1::Builder::new().serve_connection(gate, service);
+    let mut http = http1::Builder::new()
+        .max_buf_size(MAX_BUFFER)
+        .serve_connection(gate, service);
     let mut seen = None;
     let ended = poll_fn(|cx| {
         loop {
@@ -346,3 +348,6 @@ async fn answer_http1(conn: Rc<Conn>, heads: Heads, request: Request<Incoming>) 
 
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const FIRST_READ: usize = 4096;
+/// Largest read buffer of HTTP/1, and what may wait to be sent besides the piece that the upstream
+/// gave last. The head gate has a smaller limit for heads.
+const MAX_BUFFER: usize = 128 * 1024;

@@ -158,3 +158,121 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
         what: format!("cannot read: {error}"),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::{ClientConfig, HandshakeKind, RootCertStore, version::TLS12};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+    use super::*;
+
+    const NAME: &str = "lab.example.org";
+
+    /// A loaded certificate, and what trusts it.
+    fn loaded() -> (Tls, RootCertStore) {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new([NAME.to_owned()]).unwrap();
+        let made = params.self_signed(&key).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles {
+            certificate: folder.path().join("lab.crt"),
+            key: folder.path().join("lab.key"),
+        };
+        fs::write(&files.certificate, made.pem()).unwrap();
+        fs::write(&files.key, key.serialize_pem()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(made.der().clone()).unwrap();
+        (Tls::load(&files).unwrap(), roots)
+    }
+
+    /// What our side says of a handshake, and how many tickets the client got.
+    async fn connect(
+        server: &Arc<ServerConfig>,
+        client: &Arc<ClientConfig>,
+    ) -> (HandshakeKind, u32) {
+        let (ours, theirs) = duplex(64 * 1024);
+        let name = NAME.try_into().unwrap();
+        let serving = async {
+            let mut tls = TlsAcceptor::from(Arc::clone(server))
+                .accept(ours)
+                .await
+                .unwrap();
+            tls.write_all(b"x").await.unwrap();
+            tls.shutdown().await.unwrap();
+            tls.get_ref().1.handshake_kind().unwrap()
+        };
+        let asking = async {
+            let connector = TlsConnector::from(Arc::clone(client));
+            let mut tls = connector.connect(name, theirs).await.unwrap();
+            assert_eq!(tls.read_u8().await.unwrap(), b'x');
+            tls.get_ref().1.tls13_tickets_received()
+        };
+        tokio::join!(serving, asking)
+    }
+
+    #[tokio::test]
+    async fn a_client_resumes_with_one_of_two_tickets_and_a_stranger_does_not() {
+        let (tls, roots) = loaded();
+        let client = |roots| {
+            let config = ClientConfig::builder_with_provider(provider())
+                .with_safe_default_protocol_versions()
+                .unwrap();
+            Arc::new(config.with_root_certificates(roots).with_no_client_auth())
+        };
+        let (known, stranger) = (client(roots.clone()), client(roots));
+        assert_eq!(connect(&tls.config, &known).await, (HandshakeKind::Full, 2));
+        assert_eq!(connect(&tls.config, &known).await.0, HandshakeKind::Resumed);
+        assert_eq!(connect(&tls.config, &stranger).await.0, HandshakeKind::Full);
+        // The keys of tickets die with the process.
+        let restarted = loaded().0;
+        let mut other = ServerConfig::clone(&tls.config);
+        other.ticketer = Arc::clone(&restarted.config.ticketer);
+        let other = Arc::new(other);
+        assert_eq!(connect(&other, &known).await.0, HandshakeKind::Full);
+    }
+
+    #[tokio::test]
+    async fn tls_1_2_resumes_too() {
+        let (tls, roots) = loaded();
+        let config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS12])
+            .unwrap();
+        let client = Arc::new(config.with_root_certificates(roots).with_no_client_auth());
+        assert_eq!(connect(&tls.config, &client).await.0, HandshakeKind::Full);
+        assert_eq!(
+            connect(&tls.config, &client).await.0,
+            HandshakeKind::Resumed
+        );
+    }
+
+    #[tokio::test]
+    async fn browsers_get_the_hybrid_key_exchange_and_others_what_they_know() {
+        use rustls::NamedGroup;
+        use rustls::crypto::aws_lc_rs::kx_group::{X25519, X25519MLKEM768};
+
+        let (tls, roots) = loaded();
+        for (offered, agreed) in [
+            (vec![X25519MLKEM768, X25519], NamedGroup::X25519MLKEM768),
+            (vec![X25519], NamedGroup::X25519),
+        ] {
+            let mut provider = aws_lc_rs::default_provider();
+            provider.kx_groups = offered;
+            let config = ClientConfig::builder_with_provider(Arc::new(provider))
+                .with_safe_default_protocol_versions()
+                .unwrap();
+            let client = config
+                .with_root_certificates(roots.clone())
+                .with_no_client_auth();
+            let (ours, theirs) = duplex(64 * 1024);
+            let connector = TlsConnector::from(Arc::new(client));
+            let (tls, _client) = tokio::try_join!(
+                TlsAcceptor::from(Arc::clone(&tls.config)).accept(ours),
+                connector.connect(NAME.try_into().unwrap(), theirs),
+            )
+            .unwrap();
+            let group = tls.get_ref().1.negotiated_key_exchange_group().unwrap();
+            assert_eq!(group.name(), agreed);
+        }
+    }
+}

@@ -413,7 +413,7 @@ impl Drop for OpenConnection {
 /// For each upstream, per worker.
 const POOL: upstream::Options = upstream::Options {
     max_active: 1024,
-    max_idle: 64,
+    max_idle: 256,
     max_age: Duration::from_secs(15 * 60),
     max_waiting: 1024,
     max_wait: Duration::from_secs(30),

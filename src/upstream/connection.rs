@@ -305,5 +305,6 @@ impl<B: Body> Body for Upload<B> {
 
 /// Largest response head. hyper allows 100 fields in it.
 const MAX_HEAD: usize = 64 * 1024;
-/// Largest read and write buffer: a thousand slow downloads hold 128 MiB, no more.
+/// Largest read and write buffer. With what the client's side keeps (`listener/conn.rs`), a slow download
+/// over HTTP/1 holds half a MiB, measured.
 const MAX_BUFFER: usize = 128 * 1024;

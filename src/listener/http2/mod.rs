@@ -67,7 +67,8 @@ pub(super) async fn serve(conn: &Rc<Conn>, stream: Prefixed<wire::Stream>, accep
             let stream = Rc::new(Stream::default());
             // hyper hands over the task of this very stream next.
             next.replace(Some(Rc::clone(&stream)));
-            answer(Rc::clone(&conn), stream, Rc::clone(&next), request)
+            // Boxed: hyper and the runtime move a stream's task around before it runs.
+            Box::pin(answer(Rc::clone(&conn), stream, Rc::clone(&next), request))
         })
     };
     let header = (limits.header_timeout, accepted);
