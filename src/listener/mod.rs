@@ -4,6 +4,7 @@
 //! the worker with the fewest open connections, so that long tunnels cannot pile up on one.
 //! Not here: anything about HTTP (`conn` hands that to hyper and `gateway`).
 
+mod acceptor;
 pub mod conn;
 pub mod http2;
 mod proxy_protocol;
@@ -20,19 +21,19 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 
 use dashmap::DashMap;
 use rustls::ServerConfig;
 
+pub use acceptor::{Acceptor, Wanted};
 pub use conn::{Conn, Ending};
 pub use socket::Accepted;
 
 use crate::{
     client::{self, PeerAddr},
     config::{self, Address},
-    runtime::{Runtime, Shared, WorkerHandle},
+    runtime::{Runtime, Shared},
     telemetry::Seldom,
 };
 
@@ -142,36 +143,6 @@ impl Bound {
             (Address::Unix(_), _) => self.address.to_string(),
         }
     }
-
-    /// Accepts until the future is dropped.
-    pub async fn accept(&self, limits: &Arc<Admission>, shared: &Shared, workers: &[WorkerHandle]) {
-        let failed = Seldom::default();
-        loop {
-            let (socket, peer) = match self.socket.accept().await {
-                Ok(accepted) => accepted,
-                // Its client took it back.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => continue,
-                Err(error) => {
-                    if let Some(unsaid) = failed.say() {
-                        let listener = &self.entry.name;
-                        tracing::error!(%error, %listener, unsaid, "cannot accept a connection");
-                    }
-                    // Out of descriptors or memory: waiting lets some come back (accept(2)).
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
-            let Some(admitted) = limits.admit(shared, peer, Arc::clone(&self.entry)) else {
-                shared.refuse_connection();
-                let peer = peer.ip();
-                tracing::debug!(%peer, listener = %self.entry.name, "connection refused: a limit is reached");
-                continue;
-            };
-            if let Some(worker) = workers.iter().min_by_key(|worker| worker.open()) {
-                worker.connection(socket, admitted);
-            }
-        }
-    }
 }
 
 /// Counts connections, in all and by client: an IPv4 address, or the /64 that one IPv6 customer has.
@@ -265,5 +236,3 @@ impl Drop for Admitted {
         }
     }
 }
-
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);

@@ -1,8 +1,19 @@
 //! Sockets of either kind, as one type: TCP and unix, listening and accepted.
 
-use std::{io, net, os};
+use std::{
+    io,
+    net::{self, SocketAddr},
+    os::{
+        self,
+        fd::{AsFd, BorrowedFd},
+    },
+};
 
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use rustix::net::{SocketFlags, accept_with, acceptfrom_with};
+use tokio::{
+    io::{Interest, unix::AsyncFd},
+    net::{TcpListener, TcpStream, UnixStream},
+};
 
 use super::unix::{self, SocketFile};
 use crate::{
@@ -11,13 +22,13 @@ use crate::{
     wire::{self, Socket},
 };
 
-/// A bound socket.
+/// A bound socket, of no thread yet.
 #[derive(Debug)]
 pub(super) enum Listening {
-    Tcp(TcpListener),
+    Tcp(net::TcpListener),
     /// Its file goes with it.
     Unix(
-        UnixListener,
+        os::unix::net::UnixListener,
         #[expect(dead_code, reason = "held to be dropped")] SocketFile,
     ),
 }
@@ -39,7 +50,7 @@ impl Listening {
                 let socket = TcpListener::bind(address).await?;
                 wire::tune(&socket)?;
                 let address = socket.local_addr()?;
-                Ok((Self::Tcp(socket), Address::Tcp(address)))
+                Ok((Self::Tcp(socket.into_std()?), Address::Tcp(address)))
             }
             Address::Unix(path) => {
                 let (socket, file) = unix::bind(path)?;
@@ -48,20 +59,44 @@ impl Listening {
         }
     }
 
+    /// Watches it with the runtime of the calling thread.
+    #[expect(
+        deprecated,
+        reason = "unsound only for what changes its descriptor while it is watched, which a \
+                  `BorrowedFd` cannot; the replacement is `unsafe`"
+    )]
+    pub(super) fn watch(&self) -> io::Result<Watch<'_>> {
+        let socket = match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket, _) => socket.as_fd(),
+        };
+        AsyncFd::with_interest(socket, Interest::READABLE)
+    }
+
     /// Waits for a connection. Cancelling it loses none.
-    pub(super) async fn accept(&self) -> io::Result<(Accepted, PeerAddr)> {
-        match self {
-            Self::Tcp(socket) => {
-                let (stream, peer) = socket.accept().await?;
-                Ok((Accepted::Tcp(stream.into_std()?), peer.into()))
+    ///
+    /// What is accepted is known to no runtime: it may go to another thread.
+    pub(super) async fn accept(&self, watch: &Watch<'_>) -> io::Result<(Accepted, PeerAddr)> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let accept = |socket: &BorrowedFd<'_>| match self {
+            Self::Tcp(_) => {
+                let (stream, peer) = acceptfrom_with(socket, flags)?;
+                // The system says it of every TCP connection.
+                let peer = peer.ok_or(io::ErrorKind::ConnectionAborted)?;
+                let peer = SocketAddr::try_from(peer)?;
+                Ok((Accepted::Tcp(stream.into()), peer.into()))
             }
-            Self::Unix(socket, _) => {
-                let (stream, _) = socket.accept().await?;
-                Ok((Accepted::Unix(stream.into_std()?), PeerAddr::UNIX))
+            Self::Unix(..) => {
+                let stream = accept_with(socket, flags)?;
+                Ok((Accepted::Unix(stream.into()), PeerAddr::UNIX))
             }
-        }
+        };
+        watch.async_io(Interest::READABLE, accept).await
     }
 }
+
+/// A bound socket, on the thread that accepts.
+pub(super) type Watch<'a> = AsyncFd<BorrowedFd<'a>>;
 
 impl Accepted {
     /// Makes it the own socket of the thread that this is called on.

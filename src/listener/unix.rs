@@ -21,7 +21,6 @@ use rustix::{
     io::Errno,
     net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
 };
-use tokio::net::UnixListener;
 
 /// The file of a socket; removed when dropped, unless it is another's by then.
 #[derive(Debug)]
@@ -42,10 +41,10 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens on a socket file that its owner and group may use (0660). Must run inside a runtime.
+/// Listens on a socket file that its owner and group may use (0660).
 ///
 /// `AddrInUse`: somebody listens there; `AlreadyExists`: there is something that is no socket.
-pub(super) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
+pub(super) fn bind(path: &Path) -> io::Result<(net::UnixListener, SocketFile)> {
     check_folder(path);
     clear(path)?;
     let socket = stream_socket()?;
@@ -53,8 +52,7 @@ pub(super) fn bind(path: &Path) -> io::Result<(UnixListener, SocketFile)> {
     // Nobody can connect before we listen, so nobody can before this.
     let file = let_group_in(path)?;
     rustix::net::listen(&socket, BACKLOG)?;
-    let listener = UnixListener::from_std(net::UnixListener::from(socket))?;
-    Ok((listener, file))
+    Ok((socket.into(), file))
 }
 
 /// Neither waits, for a connection or for a place in somebody's queue.

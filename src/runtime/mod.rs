@@ -35,6 +35,8 @@ pub use reach::{Reach, Reached};
 use reloads::Reloads;
 pub use server::{Options, Server, StartError};
 pub use signal::Signal;
+#[cfg(test)]
+pub use worker::IdleWorker;
 pub use worker::{Worker, WorkerHandle};
 
 use crate::{

@@ -32,7 +32,7 @@ use crate::{
     clock::Clock,
     config::{Address, AuditLog, Config, Tls},
     identity::{LocalUsers, SignInLinks, Throttle},
-    listener::{self, Admission, Bound, tls},
+    listener::{self, Acceptor, Admission, Bound, tls},
     pages::{Pages, PagesHandle},
     session::{Ended, Forgery, Handovers, Session, Sessions},
     store::{self, StateDir, Store},
@@ -435,21 +435,18 @@ impl Server {
         let _context = self.control.enter();
         let admission = Arc::new(Admission::default());
         let mut certificates = Vec::new();
-        for mut bound in bound {
+        for (number, mut bound) in bound.into_iter().enumerate() {
             self.listeners.push(Listening {
                 name: Arc::clone(&bound.entry.name),
                 url: bound.url(),
                 address: bound.address.clone(),
             });
             certificates.extend(bound.tls.take());
-            let (admission, shared) = (Arc::clone(&admission), Arc::clone(&self.shared));
-            let (workers, stopping) = (Arc::clone(&self.workers), self.stopping.clone());
-            self.tasks.spawn(async move {
-                tokio::select! {
-                    () = bound.accept(&admission, &shared, &workers) => {}
-                    () = stopping.cancelled() => {}
-                }
-            });
+            let workers = Arc::clone(&self.workers);
+            let acceptor = Acceptor::new(bound, Arc::clone(&admission), workers);
+            let stopping = self.stopping.clone();
+            let accepting = stopping.run_until_cancelled_owned(acceptor.hand_out(number));
+            self.tasks.spawn(accepting);
         }
         let stopping = self.stopping.clone();
         self.tasks

@@ -32,7 +32,7 @@ use crate::{
     auth::Visitors,
     exchange::{Exchange, body::RequestBody},
     http::gate::Refusal,
-    listener::{Accepted, Admitted, Conn, Ending, conn},
+    listener::{Accepted, Acceptor, Admitted, Conn, Ending, Wanted, conn},
     policy::Decision,
     session::SessionId,
     telemetry::{
@@ -79,6 +79,8 @@ impl std::fmt::Debug for Worker {
 /// What the control side tells a worker.
 #[derive(Debug)]
 enum Message {
+    /// Accept what comes in on a listener.
+    Accept(Arc<Acceptor>, Wanted),
     /// A connection to serve.
     Connection(Accepted, Admitted),
     /// End what this session opened.
@@ -131,6 +133,11 @@ impl WorkerHandle {
             return usize::MAX;
         }
         self.open.load(Ordering::Relaxed)
+    }
+
+    /// Has it accept what comes in on a listener, as long as that is wanted.
+    pub fn accept(&self, acceptor: Arc<Acceptor>, wanted: Wanted) {
+        self.tell(Message::Accept(acceptor, wanted));
     }
 
     /// Gives it a connection, counted from now on. Never blocks, as nothing here but `join`.
@@ -258,6 +265,7 @@ impl Worker {
                 }
             };
             match message {
+                Some(Message::Accept(acceptor, wanted)) => self.accept(acceptor, wanted),
                 Some(Message::Connection(socket, admitted)) => self.serve(socket, admitted, open),
                 Some(Message::SessionEnded(session)) => self.end_session(session),
                 // Whoever asked may have given up.
@@ -268,6 +276,11 @@ impl Worker {
                 None => return Duration::ZERO,
             }
         }
+    }
+
+    fn accept(self: &Rc<Self>, acceptor: Arc<Acceptor>, wanted: Wanted) {
+        let worker = Rc::clone(self);
+        self.spawn(async move { acceptor.run(&worker.shared, wanted).await });
     }
 
     fn serve(self: &Rc<Self>, socket: Accepted, admitted: Admitted, open: &Arc<AtomicUsize>) {
@@ -410,6 +423,38 @@ impl Drop for OpenConnection {
     }
 }
 
+/// A worker without a thread, which keeps what it is given.
+#[cfg(test)]
+#[derive(Debug)]
+pub struct IdleWorker {
+    open: Arc<AtomicUsize>,
+    _inbox: UnboundedReceiver<Message>,
+}
+
+#[cfg(test)]
+impl IdleWorker {
+    /// It, and its handle.
+    pub fn new() -> (Self, WorkerHandle) {
+        let (messages, inbox) = unbounded_channel();
+        let open = Arc::<AtomicUsize>::default();
+        let worker = Self {
+            open: Arc::clone(&open),
+            _inbox: inbox,
+        };
+        (worker, WorkerHandle { messages, open })
+    }
+
+    /// Connections that it has.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// So many of its connections end.
+    pub fn end(&self, count: usize) {
+        self.open.fetch_sub(count, Ordering::Relaxed);
+    }
+}
+
 /// For each upstream, per worker.
 const POOL: upstream::Options = upstream::Options {
     max_active: 1024,
@@ -448,11 +493,9 @@ mod tests {
 
     #[test]
     fn a_worker_that_is_gone_has_no_room() {
-        let (messages, inbox) = unbounded_channel();
-        let open = Arc::default();
-        let worker = WorkerHandle { messages, open };
+        let (idle, worker) = IdleWorker::new();
         assert_eq!(worker.open(), 0);
-        drop(inbox);
+        drop(idle);
         assert_eq!(worker.open(), usize::MAX);
     }
 }
