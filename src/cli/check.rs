@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::exit::Exit;
 use crate::{
     config::{
-        self,
+        self, Config,
         load::{self, Loaded, Sources},
     },
     listener::tls::Tls,
@@ -21,15 +21,15 @@ pub(super) fn run(sources: &Sources, out: &mut dyn Write) -> io::Result<Exit> {
             for warning in &loaded.warnings {
                 writeln!(out, "warning: {warning}")?;
             }
-            let mut broken = broken_certificates(&loaded);
-            broken.extend(broken_route(&loaded));
+            let (mut broken, summary) = (broken_certificates(&loaded), summary(&loaded));
+            broken.extend(broken_route(loaded.config));
             for problem in &broken {
                 writeln!(out, "{problem}")?;
             }
             if !broken.is_empty() {
                 return Ok(Exit::Configuration);
             }
-            writeln!(out, "{}", summary(&loaded))?;
+            writeln!(out, "{summary}")?;
             Ok(Exit::Done)
         }
         Err(problems) => {
@@ -53,8 +53,8 @@ fn broken_certificates(loaded: &Loaded) -> Vec<String> {
 }
 
 /// What `serve` would say of the routes: one problem, since it stops there.
-fn broken_route(loaded: &Loaded) -> Option<String> {
-    let error = Runtime::new(loaded.config.clone()).err()?;
+fn broken_route(config: Config) -> Option<String> {
+    let error = Runtime::new(config).err()?;
     Some(chain(&error))
 }
 

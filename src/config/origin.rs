@@ -4,6 +4,7 @@
 //! what a person reads. Lines and columns are counted only when somebody asks.
 
 use std::{
+    cell::OnceCell,
     fmt,
     path::{Path, PathBuf},
 };
@@ -50,27 +51,30 @@ pub(super) struct Text {
     pub(super) folder: PathBuf,
     /// What it says; empty when it could not be read.
     pub(super) content: String,
-    /// Where each line but the first starts, ascending.
-    lines: Vec<usize>,
+    /// Where each line but the first starts, ascending; found when somebody asks.
+    lines: OnceCell<Vec<usize>>,
 }
 
 impl Text {
     pub(super) fn new(shown: PathBuf, folder: PathBuf, content: String) -> Self {
-        let breaks = memchr::memchr_iter(b'\n', content.as_bytes());
         Self {
             shown,
             folder,
-            lines: breaks.map(|offset| offset + 1).collect(),
             content,
+            lines: OnceCell::new(),
         }
     }
 
     /// Line and column, both from 1; a column is a character.
     fn position(&self, offset: usize) -> (usize, usize) {
-        let line = self.lines.partition_point(|start| *start <= offset);
+        let lines = self.lines.get_or_init(|| {
+            let breaks = memchr::memchr_iter(b'\n', self.content.as_bytes());
+            breaks.map(|offset| offset + 1).collect()
+        });
+        let line = lines.partition_point(|start| *start <= offset);
         let start = match line {
             0 => 0,
-            line => self.lines.get(line - 1).copied().unwrap_or(0),
+            line => lines.get(line - 1).copied().unwrap_or(0),
         };
         let before = self.content.get(start..offset).unwrap_or_default();
         (line + 1, before.chars().count() + 1)

@@ -38,15 +38,21 @@ const SAMPLES: [&str; 14] = [
     "…",
 ];
 
-/// Whether a value is one of those that documentation uses.
+/// Whether a value is one of those that documentation uses. Looks no further into a long one, like a
+/// hash, than it has to.
 fn is_sample(value: &str) -> bool {
-    let plain: String = value
-        .chars()
-        .filter(|letter| !matches!(letter, '-' | '_' | ' '))
-        .flat_map(char::to_lowercase)
-        .collect();
-    let bracketed = plain.starts_with('<') && plain.ends_with('>');
-    bracketed || plain.chars().all(|letter| letter == 'x') || SAMPLES.contains(&plain.as_str())
+    let plain = || {
+        let letters = value.chars().filter(|letter| !is_filler(*letter));
+        letters.flat_map(char::to_lowercase)
+    };
+    let ends = value.trim_matches(is_filler);
+    let bracketed = ends.starts_with('<') && ends.ends_with('>');
+    let is = |sample: &&str| plain().eq(sample.chars());
+    bracketed || plain().all(|letter| letter == 'x') || SAMPLES.iter().any(is)
+}
+
+const fn is_filler(letter: char) -> bool {
+    matches!(letter, '-' | '_' | ' ')
 }
 
 impl<'t> Section<'_, 't> {

@@ -30,6 +30,11 @@ impl<'t> Table<'t> {
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Entry<'t>> {
+        if self.0.len() <= FEW {
+            // Most keys differ in length already.
+            let is = |(known, _): &&(Cow<'t, str>, _)| **known == *key;
+            return self.0.iter().find(is).map(|(_, entry)| entry);
+        }
         let index = self.find(key).ok()?;
         self.0.get(index).map(|(_, entry)| entry)
     }
@@ -54,6 +59,9 @@ impl<'t> Table<'t> {
         self.0.iter().map(|(key, entry)| (&**key, entry))
     }
 }
+
+/// Entries that are sooner gone through than searched.
+const FEW: usize = 12;
 
 /// One key of a table.
 #[derive(Debug)]

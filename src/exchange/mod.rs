@@ -303,9 +303,9 @@ impl Exchange {
     }
 
     fn meter(&self) -> &meter::Meter {
-        let route = self.route.get();
-        let meter = route.and_then(|(view, id)| view.meter(*id));
-        meter.unwrap_or(&self.worker.meters.none)
+        let (route, meters) = (self.route.get(), &self.worker.meters);
+        let meter = route.and_then(|(view, id)| view.meter(*id, meters));
+        meter.unwrap_or(&meters.none)
     }
 
     fn audit_closed(&self, elapsed: Duration) {

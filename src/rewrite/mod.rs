@@ -27,8 +27,7 @@ use self::{fields::Fields, own_host::OwnHost, response::Seclusion};
 use crate::{
     app::{Adapter, BadToken},
     auth::cors::Cors,
-    config::{self, IdentityHeaders, Upstream, UpstreamHost},
-    policy::Policy,
+    config::{self, Access, IdentityHeaders, Upstream, UpstreamHost},
     route::{self, RouteId},
 };
 
@@ -82,7 +81,7 @@ impl Rules {
                 })
                 .collect(),
             lends: route.token.is_some() || !route.headers.set.is_empty(),
-            public: Policy::compile(id, &route.access).is_public(),
+            public: matches!(route.access, Access::Public),
             fields: Fields::compile(&route.headers)?,
             own_host,
             cors: Cors::new(&route.headers.cors),

@@ -10,7 +10,7 @@ use crate::{
     config::{Access, App, HeaderRules, Route},
     http::names::is_reserved,
     http::site::PublicUrl,
-    policy::{Decision, Who},
+    policy::{Decision, Policy, Who},
     secret::Secret,
 };
 

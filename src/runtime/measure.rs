@@ -35,6 +35,10 @@ pub(super) fn metrics(
 async fn measure(shared: &Shared, workers: &[WorkerHandle], store: &Store) -> Option<String> {
     let asked: Vec<_> = workers.iter().map(WorkerHandle::measure).collect();
     let mut all = Snapshot::default();
+    // Routes that nobody asked for yet are counted too.
+    for route in shared.runtime.load().routes() {
+        all.route(&route.name);
+    }
     for answer in asked {
         all.add(&timeout(PATIENCE, answer).await.ok()?.ok()?);
     }

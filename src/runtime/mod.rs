@@ -17,10 +17,11 @@ mod signal;
 mod worker;
 
 use std::{
+    cell::OnceCell,
     collections::HashMap,
     rc::Rc,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -221,11 +222,12 @@ pub struct View {
     runtime: Arc<Runtime>,
     /// What the head gate enforces.
     pub gate_limits: Rc<gate::Limits>,
-    meters: Box<[Rc<Meter>]>,
+    /// By route; found when a request first needs one.
+    meters: Box<[OnceCell<Rc<Meter>>]>,
 }
 
 impl View {
-    /// A view of one snapshot, which counts on `meters`.
+    /// A view of one snapshot. What `meters` know of routes that are gone is forgotten.
     pub fn new(runtime: Arc<Runtime>, meters: &Meters) -> Self {
         let limits = &runtime.limits;
         let gate_limits = Rc::new(gate::Limits {
@@ -236,19 +238,21 @@ impl View {
             max_header_bytes: limits.max_header_bytes,
             max_headers: limits.max_headers,
         });
-        let meters = meters.of(runtime.routes.iter().map(|route| route.name.as_str()));
+        meters.forget(|name| runtime.by_name.contains_key(name));
         Self {
-            runtime,
             gate_limits,
-            meters,
+            meters: runtime.routes.iter().map(|_| OnceCell::new()).collect(),
+            runtime,
         }
     }
 }
 
 impl View {
-    /// What counts the requests of a route.
-    pub fn meter(&self, id: RouteId) -> Option<&Meter> {
-        self.meters.get(id.index()).map(|meter| &**meter)
+    /// What counts the requests of a route, one of the worker's `meters`.
+    pub fn meter(&self, id: RouteId, meters: &Meters) -> Option<&Meter> {
+        let meter = self.meters.get(id.index())?;
+        let route = self.route(id)?;
+        Some(meter.get_or_init(|| meters.of(&route.name)))
     }
 
     /// The snapshot itself, for another thread.
@@ -270,6 +274,8 @@ impl std::ops::Deref for View {
 pub struct Shared {
     /// The snapshot that new requests get.
     pub runtime: ArcSwap<Runtime>,
+    /// Snapshots that were swapped out and may still be held.
+    retired: Mutex<Vec<Arc<Runtime>>>,
     /// Moves with every swap; see [`Shared::swap`].
     generation: AtomicU64,
     /// Whether the last configuration was taken, and how many were not.
@@ -321,6 +327,7 @@ impl Shared {
     ) -> Self {
         Self {
             runtime: ArcSwap::from_pointee(runtime),
+            retired: Mutex::default(),
             generation: AtomicU64::new(0),
             reloads: Reloads::new(clock.now()),
             refused_connections: AtomicU64::new(0),
@@ -346,8 +353,21 @@ impl Shared {
 
     /// Gives new requests another snapshot; says its generation.
     pub fn swap(&self, runtime: Runtime) -> u64 {
-        self.runtime.store(Arc::new(runtime));
+        let old = self.runtime.swap(Arc::new(runtime));
+        self.retired().push(old);
         self.reloads.applied(self.clock.now());
         self.generation.fetch_add(1, Ordering::Release) + 1
+    }
+
+    /// Takes down the swapped-out snapshots that nobody holds any more. That takes milliseconds where
+    /// there are thousands of routes: workers let go, and leave this to the control side.
+    pub fn drop_retired(&self) {
+        let unused = |old: &mut Arc<Runtime>| Arc::strong_count(old) == 1;
+        let unused: Vec<_> = self.retired().extract_if(.., unused).collect();
+        drop(unused);
+    }
+
+    fn retired(&self) -> MutexGuard<'_, Vec<Arc<Runtime>>> {
+        self.retired.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -451,8 +451,7 @@ impl Server {
         let stopping = self.stopping.clone();
         self.tasks
             .spawn(stopping.run_until_cancelled_owned(follow_files(certificates)));
-        let sessions = Arc::clone(&self.shared.sessions);
-        let audit = self.shared.audit.clone();
+        let shared = Arc::clone(&self.shared);
         let stopping = self.stopping.clone();
         self.tasks
             .spawn(stopping.run_until_cancelled_owned(async move {
@@ -460,8 +459,9 @@ impl Server {
                 tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
                 loop {
                     tick.tick().await;
-                    sessions.sweep();
-                    audit.tick();
+                    shared.sessions.sweep();
+                    shared.audit.tick();
+                    shared.drop_retired();
                 }
             }));
     }

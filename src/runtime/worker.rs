@@ -310,7 +310,6 @@ impl Worker {
     }
 
     fn measured(&self) -> Snapshot {
-        // Routes that nobody asked for yet are counted too.
         let view = self.view();
         let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let mut snapshot = self.meters.snapshot();

@@ -167,14 +167,18 @@ impl Store {
     /// Blocks for an fsync the first time.
     pub fn secret(&self, name: &'static str) -> Result<Secret<[u8; 32]>, Error> {
         let key = format!("secret/{name}");
-        let fresh = BASE64_URL_SAFE_NO_PAD.encode(random::<32>());
-        let text = self.write_blocking(move |changes| {
-            if let Some(Meta::Secret(text)) = changes.get(&key)? {
-                return Ok(text);
-            }
-            changes.put(&key, &Meta::Secret(fresh.clone()))?;
-            Ok(fresh)
-        })?;
+        let text = if let Some(Meta::Secret(text)) = self.get(&key)? {
+            text
+        } else {
+            let fresh = BASE64_URL_SAFE_NO_PAD.encode(random::<32>());
+            self.write_blocking(move |changes| {
+                if let Some(Meta::Secret(text)) = changes.get(&key)? {
+                    return Ok(text);
+                }
+                changes.put(&key, &Meta::Secret(fresh.clone()))?;
+                Ok(fresh)
+            })?
+        };
         BASE64_URL_SAFE_NO_PAD
             .decode(text)
             .ok()
@@ -212,13 +216,13 @@ impl Store {
     }
 
     fn check_format(&self) -> Result<(), Error> {
-        let found = self.write_blocking(|changes| {
-            if let Some(Meta::Format(found)) = changes.get(FORMAT_KEY)? {
-                return Ok(found);
-            }
-            changes.put(FORMAT_KEY, &Meta::Format(FORMAT))?;
-            Ok(FORMAT)
-        })?;
+        let found = match self.get(FORMAT_KEY)? {
+            Some(Meta::Format(found)) => found,
+            _ => self.write_blocking(|changes| {
+                changes.put(FORMAT_KEY, &Meta::Format(FORMAT))?;
+                Ok(FORMAT)
+            })?,
+        };
         if found == FORMAT {
             return Ok(());
         }

@@ -284,6 +284,19 @@ async fn a_full_disk_fails_the_change_and_later_ones_succeed_once_there_is_room(
     assert_eq!(store.failures(), 3);
 }
 
+#[test]
+fn a_secret_that_is_there_is_read_without_a_write() {
+    let state = tempfile::tempdir().unwrap();
+    let (store, full) = Store::open_on_a_disk_that_fills(state.path()).unwrap();
+    let secret = store.secret("cookies").unwrap();
+    full.store(true, Ordering::SeqCst);
+    let again = store.secret("cookies").unwrap();
+    assert_eq!(again.expose(), secret.expose());
+    store.check_format().unwrap();
+    let other = store.secret("codes").map(|_| ());
+    assert!(matches!(other, Err(Error::Full { .. })), "{other:?}");
+}
+
 // The folder (T45).
 
 fn chmod(path: &Path, mode: u32) {

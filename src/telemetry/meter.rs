@@ -95,14 +95,20 @@ pub struct Meters {
 }
 
 impl Meters {
-    /// The meters of these routes, in their order, with what was counted under their names before.
-    /// Those of routes that nobody uses any more are forgotten.
-    pub fn of<'a>(&self, names: impl Iterator<Item = &'a str>) -> Box<[Rc<Meter>]> {
+    /// The meter of a route, with what was counted under its name before. Made when it is first asked
+    /// for: most workers of most labs never see most routes.
+    pub fn of(&self, route: &str) -> Rc<Meter> {
         let mut routes = self.routes.borrow_mut();
-        let used = names.map(|name| Rc::clone(routes.entry(name.to_owned()).or_default()));
-        let used = used.collect();
-        routes.retain(|_, meter| Rc::strong_count(meter) > 1);
-        used
+        if let Some(known) = routes.get(route) {
+            return Rc::clone(known);
+        }
+        Rc::clone(routes.entry(route.to_owned()).or_default())
+    }
+
+    /// Forgets the routes that are not there any more, unless somebody still counts on them.
+    pub fn forget(&self, is_there: impl Fn(&str) -> bool) {
+        let mut routes = self.routes.borrow_mut();
+        routes.retain(|name, meter| is_there(name) || Rc::strong_count(meter) > 1);
     }
 
     /// What was counted so far.
@@ -276,19 +282,25 @@ mod tests {
         let meters = [Meters::default(), Meters::default()];
         let mut all = Snapshot::default();
         for worker in &meters {
-            let [lab, gone] = &*worker.of(["lab", "gone"].into_iter()) else {
-                panic!()
-            };
-            lab.count(ended(404, 5));
-            gone.count(ended(0, 5));
+            worker.of("lab").count(ended(404, 5));
+            worker.of("gone").count(ended(0, 5));
             worker.none.count(ended(421, 5));
         }
+        let [first, second] = &meters;
+        let under_way = second.of("gone");
         for worker in &meters {
-            let _reloaded = worker.of(["lab"].into_iter());
+            worker.forget(|name| name == "lab");
+            worker.of("lab").count_tunnel();
+        }
+        assert!(first.snapshot().routes.keys().eq(["lab", "none"]));
+        assert!(second.snapshot().routes.keys().eq(["gone", "lab", "none"]));
+        drop(under_way);
+        for worker in &meters {
+            worker.forget(|name| name == "lab");
             all.add(&worker.snapshot());
         }
-        let names: Vec<_> = all.routes.keys().collect();
-        assert_eq!(names, ["lab", "none"]);
+        assert!(all.routes.keys().eq(["lab", "none"]));
+        assert_eq!(all.routes["lab"].counts.tunnels, 2);
         assert_eq!(all.routes["lab"].counts.classes, [0, 0, 0, 0, 2, 0]);
         assert_eq!(all.routes["none"].counts.classes, [0, 0, 0, 0, 2, 0]);
     }
