@@ -17,8 +17,11 @@
 
 #![expect(
     clippy::cast_precision_loss,
+    clippy::disallowed_methods,
+    clippy::doc_markdown,
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "a bench that cannot set itself up has nothing to say, and prints what it has"
@@ -88,17 +91,19 @@ fn main() {
     }
     let wanted = Wanted::parse(std::env::args());
     process::raise_file_limit();
+    // What is pinned sees one.
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
     process::pin_self(process::LOAD_CORE);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(run(&wanted));
+    runtime.block_on(run(&wanted, cores));
 }
 
-async fn run(wanted: &Wanted) {
+async fn run(wanted: &Wanted, cores: usize) {
     let fleet = Fleet::start().await;
-    let mut report = Report::new(fleet.versions());
+    let mut report = Report::new(Fleet::versions(), cores);
     for case in CASES.iter().filter(|case| wanted.has(case.name)) {
         let figures = measure(case, &fleet, wanted).await;
         report.add(case, figures);
@@ -125,7 +130,7 @@ async fn measure(case: &Case, fleet: &Fleet, wanted: &Wanted) -> Figures {
             case.drive(target, fleet, units / 20 + 1).await;
             let before = target.cpu();
             case.drive(target, fleet, units).await;
-            let spent = target.cpu() - before;
+            let spent = target.cpu().saturating_sub(before);
             figures.push(target.name, spent.as_nanos() as f64 / units as f64);
         }
     }

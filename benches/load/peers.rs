@@ -137,7 +137,7 @@ impl Fleet {
     }
 
     /// What was measured.
-    pub(crate) fn versions(&self) -> Vec<String> {
+    pub(crate) fn versions() -> Vec<String> {
         let first_line = |program: &str| {
             let output = Command::new(program).arg("-v").output().unwrap();
             let text = [output.stdout, output.stderr].concat();

@@ -52,14 +52,16 @@ pub(crate) struct Row(pub(crate) Vec<(&'static str, f64)>);
 #[derive(Debug)]
 pub(crate) struct Report {
     versions: Vec<String>,
+    cores: usize,
     cases: Vec<(Case, Figures)>,
     extras: Vec<(Extra, Row)>,
 }
 
 impl Report {
-    pub(crate) fn new(versions: Vec<String>) -> Self {
+    pub(crate) fn new(versions: Vec<String>, cores: usize) -> Self {
         Self {
             versions,
+            cores,
             cases: Vec::new(),
             extras: Vec::new(),
         }
@@ -82,7 +84,7 @@ impl Report {
         let mut text = format!(
             "{}; {} cores; medians of {rounds} rounds.\n\n",
             self.versions.join("; "),
-            std::thread::available_parallelism().map_or(0, usize::from),
+            self.cores,
         );
         text += "| case | CPU per unit: labgate | and as a ratio to labgate |\n|---|---|---|\n";
         for (case, figures) in &self.cases {
@@ -174,11 +176,11 @@ impl Report {
                 let ratio = figure / own;
                 let length = (ratio * ONE).min(f64::from(WIDTH) - LEFT - 48.0);
                 let color = if place == 0 { "#0b6e99" } else { "#b9c4ca" };
-                write!(
+                writeln!(
                     svg,
                     "<text x=\"{}\" y=\"{y}\" text-anchor=\"end\" fill=\"#333\">{name}</text>\
                      <rect x=\"{LEFT}\" y=\"{}\" width=\"{length:.1}\" height=\"{}\" fill=\"{color}\"/>\
-                     <text x=\"{:.1}\" y=\"{y}\" fill=\"#333\">{ratio:.2}</text>\n",
+                     <text x=\"{:.1}\" y=\"{y}\" fill=\"#333\">{ratio:.2}</text>",
                     LEFT - 8.0,
                     y - BAR + 6,
                     BAR - 5,

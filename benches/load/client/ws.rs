@@ -63,11 +63,11 @@ pub(crate) fn write_head(out: &mut Vec<u8>, first: u8, length: usize, mask: Opti
     match (u8::try_from(length), u16::try_from(length)) {
         (Ok(short @ ..126), _) => out.push(bit | short),
         (_, Ok(medium)) => {
-            out.push(bit | 126);
+            out.push(bit | 0x7e);
             out.extend(medium.to_be_bytes());
         }
         _ => {
-            out.push(bit | 127);
+            out.push(bit | 0x7f);
             out.extend((length as u64).to_be_bytes());
         }
     }
